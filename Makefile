@@ -1,0 +1,65 @@
+# Two commands: `make demo` shows what the package does, `make test` checks it.
+# They need Python >= 3.11 and make, and set up .venv by themselves.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+
+.PHONY: help demo test test-oldest benchmark format clean
+
+help:
+	@echo "make demo         distil a forest, print a table, save a figure"
+	@echo "make test         ruff, mypy, tests and doctests"
+	@echo "make test-oldest  the tests on the oldest supported versions"
+	@echo "make benchmark    the speed table"
+	@echo "make format       let ruff rewrite the code"
+	@echo "make clean        remove .venv and what tools left behind"
+
+demo: $(VENV)/.ready-demo
+	@$(BIN)/python examples/plot_quickstart.py
+
+test: $(VENV)/.ready-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+test-oldest: $(VENV)-oldest/.ready
+	$(VENV)-oldest/bin/python -m pytest -W default
+
+benchmark: $(VENV)/.ready-demo
+	$(BIN)/python benchmarks/speed.py
+
+format: $(VENV)/.ready-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) $(VENV)-oldest .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+# Each stamp is newer than the files that decide what is installed: a second run
+# installs nothing.
+$(VENV)/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "sk_distill needs Python >= 3.11; $(PYTHON) is $$($(PYTHON) --version)." \
+	       "Say which one to use: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
+	@echo "Making $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.ready-demo: $(VENV)/.python pyproject.toml constraints.txt
+	@echo "Installing sk_distill and what it needs (once) ..."
+	@$(PIP) --constraint constraints.txt --editable '.[plot]'
+	@touch $@
+
+$(VENV)/.ready-dev: $(VENV)/.ready-demo
+	@echo "Installing the tools for development (once) ..."
+	@$(PIP) --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+$(VENV)-oldest/.ready: pyproject.toml constraints-oldest.txt
+	$(PYTHON) -m venv $(VENV)-oldest
+	$(VENV)-oldest/bin/python -m pip --disable-pip-version-check install --quiet \
+	  --constraint constraints-oldest.txt --editable '.[plot,test]'
+	@touch $@

@@ -1,0 +1,65 @@
+"""Predicting with numpy alone."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+
+# Rows at a time: the hidden layer of a block stays in the processor's cache.
+BLOCK_ROWS = 2048
+
+
+def probabilities(logits: NDArray[Any]) -> NDArray[np.float64]:
+    """Return softmax of the last axis; a single column is the logit of class 1.
+
+    The result is float64, whatever the logits are, so that rows sum to one as exactly
+    as scikit-learn's own do.
+    """
+    logits = logits.astype(np.float64, copy=False)
+    if logits.shape[-1] == 1:
+        positive = expit(logits)
+        return np.concatenate([1 - positive, positive], axis=-1)
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    np.exp(shifted, out=shifted)
+    shifted /= shifted.sum(axis=-1, keepdims=True)
+    return shifted
+
+
+def mlp_logits(
+    x: NDArray[Any],
+    coefs: Sequence[NDArray[Any]],
+    intercepts: Sequence[NDArray[Any]],
+    activation: str,
+) -> NDArray[Any]:
+    """Return the logits of a perceptron, or of several stacked on a leading axis.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n_rows, n_inputs)
+        Encoded rows.
+    coefs : sequence of ndarray of shape (n_in, n_out) or (n_members, n_in, n_out)
+        Weights of each layer.
+    intercepts : sequence of ndarray of shape (n_out,) or (n_members, n_out)
+        Biases of each layer.
+    activation : {"identity", "logistic", "relu", "tanh"}
+        What hidden layers apply.
+    """
+    last = len(coefs) - 1
+    for i, (coef, intercept) in enumerate(zip(coefs, intercepts, strict=True)):
+        x = x @ coef
+        x += intercept if coef.ndim == 2 else intercept[:, None, :]
+        if i < last:
+            _activate(x, activation)
+    return x
+
+
+def _activate(x: NDArray[Any], activation: str) -> None:
+    """Apply the activation in place."""
+    if activation == "relu":
+        np.maximum(x, 0, out=x)
+    elif activation == "tanh":
+        np.tanh(x, out=x)
+    elif activation == "logistic":
+        expit(x, out=x)

@@ -1,0 +1,243 @@
+"""The way of the data through every classifier that is a torch network."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.validation import validate_data
+
+from sk_distill.encoding import Encoder, fit_encoder
+from sk_distill.inference import BLOCK_ROWS
+from sk_distill.networks.parameters import check_objective, draw_seed, weigh_rows
+from sk_distill.validation import (
+    check_predict_input,
+    check_probabilities,
+    check_sample_weight,
+    encode_labels,
+    name_of,
+    unchanged_on_failure,
+)
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from sk_distill.training import Objective, TrainingData, TrainingPlan
+
+
+class NetworkClassifier(ClassifierMixin, BaseEstimator):
+    """A classifier that is trained as a torch network on labels, soft targets or both.
+
+    A subclass says how its parameters are checked (:meth:`_check_parameters`) and
+    become a plan (:meth:`_plan`), how its module is built (:meth:`_build_module`),
+    what is kept of it (:meth:`_keep`), and how what was kept turns rows into
+    probabilities (:meth:`_block_proba`).
+    """
+
+    classes_: NDArray[Any]
+    encoder_: Encoder
+    n_features_in_: int
+    n_iter_: int
+    loss_curve_: NDArray[np.float64]
+    history_: dict[str, NDArray[np.float64]]
+
+    encoding: str | None
+    class_weight: Any
+    random_state: Any
+
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: ArrayLike | None = None,
+        *,
+        soft_targets: ArrayLike | None = None,
+        distillation_weight: float = 1.0,
+        temperature: float = 1.0,
+        loss: Any = "soft_cross_entropy",
+    ) -> Self:
+        """Fit to labels, to soft targets, or to both.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (n_samples, n_features)
+            Rows of finite numbers.
+        y : array-like of shape (n_samples,) or None
+            Class labels. None, with ``soft_targets``, learns from these alone; the
+            classes are then ``0 .. n_classes - 1``.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, in both terms of the objective. A row of weight 0 is a
+            row that is not there.
+        soft_targets : array-like of shape (n_samples, n_classes), default=None
+            A teacher's probabilities, columns in the order of ``np.unique(y)``.
+        distillation_weight : float, default=1.0
+            λ of the objective; without ``soft_targets`` it is not used. ``inf`` leaves
+            the labels out.
+        temperature : float, default=1.0
+            T of the objective.
+        loss : str or callable, default="soft_cross_entropy"
+            The distillation loss; see :class:`sk_distill.DistilledClassifier`.
+
+        Returns
+        -------
+        self : object
+            The fitted classifier.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For input or a parameter that cannot be used; the earlier fit stays.
+        TrainingDivergedError
+            When the training loss is no longer a finite number; the earlier fit stays.
+        """
+        if soft_targets is None:
+            distillation_weight = 0.0
+        elif y is None:
+            distillation_weight = np.inf
+        with unchanged_on_failure(self):
+            check_objective(self, distillation_weight, temperature, loss)
+            X = self._check_before_fit(X)
+            classes, codes, proba = self._check_targets(X, y, soft_targets)
+            weight = check_sample_weight(self, sample_weight, len(X))
+            X, codes, proba, weight = drop_weightless(X, codes, proba, weight)
+            weight = weigh_rows(self, self.class_weight, classes, codes, weight)
+
+            warm = self._starts_warm(classes)
+            encoder = self.encoder_ if warm else fit_encoder(self.encoding, X, weight)
+            inputs = encoder.transform(X, self._dtype())
+
+            from sk_distill.training import Objective, TrainingData
+
+            self.classes_, self.encoder_ = classes, encoder
+            self.n_iter_, self.history_ = self._train(
+                TrainingData(inputs, codes, proba, weight),
+                Objective(distillation_weight, temperature, loss),
+                warm=warm,
+            )
+            self.loss_curve_ = self.history_["train_loss"]
+        return self
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Return the probability of each class.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (n_samples, n_features)
+
+        Returns
+        -------
+        proba : ndarray of shape (n_samples, n_classes)
+            Columns in the order of ``classes_``.
+        """
+        X = check_predict_input(self, X)
+        if len(X) <= BLOCK_ROWS:
+            return self._block_proba(X)
+        proba = np.empty((len(X), len(self.classes_)))
+        for start in range(0, len(X), BLOCK_ROWS):
+            block = slice(start, start + BLOCK_ROWS)
+            proba[block] = self._block_proba(X[block])
+        return proba
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Return the most probable class of each row.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (n_samples, n_features)
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,)
+        """
+        codes = self.predict_proba(X).argmax(axis=1)
+        return self.classes_[codes]
+
+    def _check_before_fit(self, X: Any) -> NDArray[Any]:
+        """Refuse parameters and rows that cannot be used; return the rows as floats."""
+        self._check_parameters()
+        return validate_data(self, X, dtype=[np.float64, np.float32])
+
+    def _check_targets(
+        self, X: NDArray[Any], y: Any, soft_targets: ArrayLike | None
+    ) -> tuple[NDArray[Any], NDArray[Any] | None, NDArray[np.float64] | None]:
+        """Return the classes, the label codes and the checked soft targets."""
+        if soft_targets is None:
+            classes, codes = encode_labels(self, X, y)
+            return classes, codes, None
+        if y is not None:
+            classes, codes = encode_labels(self, X, y)
+        else:
+            classes, codes = np.arange(np.shape(soft_targets)[-1]), None
+        proba = check_probabilities("soft_targets", soft_targets, len(X), len(classes))
+        return classes, codes, proba
+
+    def _starts_warm(self, classes: NDArray[Any]) -> bool:
+        """Whether this fit goes on from the weights of the one before."""
+        if not getattr(self, "warm_start", False) or not hasattr(self, "classes_"):
+            return False
+        if not np.array_equal(classes, self.classes_):
+            raise ValueError(
+                f"{name_of(self)}: warm_start=True goes on with the classes of the "
+                f"earlier fit, {self.classes_.tolist()}; y has {classes.tolist()}. Set "
+                "warm_start=False to start anew."
+            )
+        return True
+
+    def _train(
+        self, data: TrainingData, objective: Objective, *, warm: bool
+    ) -> tuple[int, dict[str, NDArray[np.float64]]]:
+        """Train, keep the result, return the number of iterations and the curves."""
+        from sk_distill.training import train_module
+
+        n_outputs = 1 if len(self.classes_) == 2 else len(self.classes_)
+        trained = train_module(
+            lambda: self._build_module(data.inputs.shape[1], n_outputs, warm),
+            objective,
+            data,
+            self._plan(len(data.inputs), draw_seed(self.random_state)),
+            owner=name_of(self),
+        )
+        self._keep(trained.module)
+        return trained.n_iter, trained.history
+
+    @abstractmethod
+    def _check_parameters(self) -> None:
+        """Raise for a parameter that cannot be used."""
+
+    @abstractmethod
+    def _block_proba(self, X: NDArray[Any]) -> NDArray[np.float64]:
+        """Return the probabilities of a block of checked rows."""
+
+    def _dtype(self) -> type:
+        """Return the dtype of training."""
+        return np.float32
+
+    def _plan(self, n_rows: int, seed: int) -> TrainingPlan:
+        """Return how to train."""
+        raise NotImplementedError
+
+    def _build_module(self, n_inputs: int, n_outputs: int, warm: bool) -> nn.Module:
+        """Return the module, with the earlier fit's weights if ``warm``."""
+        raise NotImplementedError
+
+    def _keep(self, module: Any) -> None:
+        """Store what predicting needs of the trained module."""
+        raise NotImplementedError
+
+
+def drop_weightless(
+    X: NDArray[Any],
+    codes: NDArray[Any] | None,
+    proba: NDArray[Any] | None,
+    weight: NDArray[Any] | None,
+) -> tuple[Any, Any, Any, Any]:
+    """Return the arrays without the rows of weight 0: these are as good as absent."""
+    if weight is None or weight.all():
+        return X, codes, proba, weight
+    present = weight > 0
+    codes = None if codes is None else codes[present]
+    proba = None if proba is None else proba[present]
+    return X[present], codes, proba, weight[present]

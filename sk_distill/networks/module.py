@@ -1,0 +1,150 @@
+"""A torch module of the user's own, as a classifier."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sk_distill.inference import probabilities
+from sk_distill.networks.base import NetworkClassifier
+from sk_distill.networks.parameters import check_training_parameters, make_plan
+from sk_distill.validation import is_torch_module, name_of
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from sk_distill.training import TrainingPlan
+
+
+class ModuleClassifier(NetworkClassifier):
+    """Train a torch module on labels, soft targets or both.
+
+    It is what ``student=module`` and ``teacher=ModuleClass`` become. For your own
+    optimiser, schedule or batches pass a skorch net instead.
+
+    Parameters
+    ----------
+    module : nn.Module, or class or function that returns one
+        Maps float32 rows ``(n_rows, n_features)`` to logits ``(n_rows, n_classes)``,
+        or ``(n_rows, 1)`` for two classes. An instance is copied and trained from the
+        weights that it has; a class or function is called as
+        ``module(n_features, n_classes)``.
+    batch_size, learning_rate_init, max_iter, tol, early_stopping, \
+    validation_fraction, n_iter_no_change, class_weight, encoding, device, callbacks, \
+    net_params, random_state, verbose
+        As in :class:`sk_distill.MLPStudent`.
+
+    Attributes
+    ----------
+    module_ : nn.Module
+        The trained module, on the CPU, in evaluation mode.
+    classes_, encoder_, n_iter_, loss_curve_, history_, n_features_in_
+        As in :class:`sk_distill.MLPStudent`.
+    """
+
+    module_: nn.Module
+
+    def __init__(
+        self,
+        module: Any,
+        *,
+        batch_size: int | str = "auto",
+        learning_rate_init: float = 1e-3,
+        max_iter: int = 200,
+        tol: float = 1e-4,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        class_weight: Any = None,
+        encoding: str | None = "standard",
+        device: str = "auto",
+        callbacks: Any = None,
+        net_params: dict[str, Any] | None = None,
+        random_state: Any = None,
+        verbose: int = 0,
+    ) -> None:
+        self.module = module
+        self.batch_size = batch_size
+        self.learning_rate_init = learning_rate_init
+        self.max_iter = max_iter
+        self.tol = tol
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.class_weight = class_weight
+        self.encoding = encoding
+        self.device = device
+        self.callbacks = callbacks
+        self.net_params = net_params
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def _block_proba(self, X: NDArray[Any]) -> NDArray[np.float64]:
+        inputs = self.encoder_.transform(X, np.float32)
+        return probabilities(module_logits(self.module_, inputs))
+
+    def _check_parameters(self) -> None:
+        check_training_parameters(self)
+
+    def _plan(self, n_rows: int, seed: int) -> TrainingPlan:
+        return make_plan(self, n_rows, seed, solver="adam")
+
+    def _build_module(self, n_inputs: int, n_outputs: int, warm: bool) -> nn.Module:
+        n_classes = max(n_outputs, 2)
+        if is_torch_module(self.module):
+            module = deepcopy(self.module)
+        else:
+            module = self.module(n_inputs, n_classes)
+        check_module(name_of(self), module, n_inputs, n_classes)
+        return module
+
+    def _keep(self, module: nn.Module) -> None:
+        self.module_ = module
+
+
+def module_logits(module: nn.Module, inputs: NDArray[Any]) -> NDArray[Any]:
+    """Return the module's output for float32 rows, in evaluation mode."""
+    import torch
+
+    was_training = module.training
+    device = next((p.device for p in module.parameters()), torch.device("cpu"))
+    module.eval()
+    try:
+        with torch.no_grad():
+            return module(torch.from_numpy(inputs).to(device)).cpu().numpy()
+    finally:
+        module.train(was_training)
+
+
+def check_module(owner: str, module: Any, n_inputs: int, n_classes: int) -> None:
+    """Raise unless the module maps rows to one logit for each class."""
+    if not is_torch_module(module):
+        raise TypeError(
+            f"{owner}: module(n_features={n_inputs}, n_classes={n_classes}) returned "
+            f"{module!r}; expected an nn.Module."
+        )
+    try:
+        shape = module_logits(module, np.zeros((2, n_inputs), dtype=np.float32)).shape
+    except RuntimeError as error:
+        raise ValueError(
+            f"{owner}: the module {type(module).__name__} cannot take rows of "
+            f"{n_inputs} columns: {error}"
+        ) from error
+    check_logit_shape(owner, shape, 2, n_classes)
+
+
+def check_logit_shape(
+    owner: str, shape: tuple[int, ...], n_rows: int, n_classes: int
+) -> None:
+    """Raise unless ``shape`` is that of logits for ``n_classes`` classes."""
+    widths = (1, 2) if n_classes == 2 else (n_classes,)
+    if shape not in [(n_rows, width) for width in widths]:
+        expected = " or ".join(str(width) for width in widths)
+        raise ValueError(
+            f"{owner}: the module returned shape {shape} for {n_rows} rows; expected "
+            f"{expected} logits a row for {n_classes} classes. Change the width of its "
+            "last layer."
+        )

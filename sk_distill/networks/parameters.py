@@ -1,0 +1,163 @@
+"""Parameters that networks share: checks, the seed, the plan."""
+
+from __future__ import annotations
+
+from numbers import Integral
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import check_random_state
+from sklearn.utils.class_weight import compute_class_weight
+
+from sk_distill.encoding import ENCODINGS
+from sk_distill.validation import (
+    check_choice,
+    check_integer,
+    check_real,
+    name_of,
+)
+
+if TYPE_CHECKING:
+    from sk_distill.training import TrainingPlan
+
+
+def check_objective(
+    owner: object, distillation_weight: Any, temperature: Any, loss: Any
+) -> None:
+    """Raise unless λ, T and the loss make an objective."""
+    check_real(
+        owner,
+        "distillation_weight",
+        distillation_weight,
+        0,
+        finite=False,
+        why="0 learns from the labels alone, inf from the teacher alone.",
+    )
+    check_real(
+        owner,
+        "temperature",
+        temperature,
+        0,
+        open_low=True,
+        why="1 leaves the teacher's probabilities as they are.",
+    )
+    if not callable(loss):
+        from sk_distill.losses import LOSSES
+
+        check_choice(
+            owner,
+            "loss",
+            loss,
+            LOSSES,
+            also="a callable "
+            "(student_logits, teacher_logits, hard_targets) -> per-row loss",
+        )
+
+
+def check_training_parameters(owner: Any) -> None:
+    """Raise unless the parameters that all networks share are usable."""
+    check_choice(owner, "encoding", owner.encoding, ENCODINGS)
+    check_integer(owner, "max_iter", owner.max_iter, 1)
+    check_real(owner, "tol", owner.tol, 0)
+    if not isinstance(owner.batch_size, str) or owner.batch_size != "auto":
+        if isinstance(owner.batch_size, str):
+            check_choice(owner, "batch_size", owner.batch_size, ["auto"], "an integer")
+        check_integer(owner, "batch_size", owner.batch_size, 1)
+    check_real(owner, "learning_rate_init", owner.learning_rate_init, 0, open_low=True)
+    check_integer(owner, "n_iter_no_change", owner.n_iter_no_change, 1)
+    check_real(
+        owner, "validation_fraction", owner.validation_fraction, 0, 0.9, open_low=True
+    )
+    if not isinstance(owner.device, str):
+        raise TypeError(
+            f"{name_of(owner)}: device={owner.device!r} must be a string: 'auto', "
+            "'cpu', 'cuda', …"
+        )
+    if owner.net_params is not None and not isinstance(owner.net_params, dict):
+        raise TypeError(
+            f"{name_of(owner)}: net_params={owner.net_params!r} must be a dict of "
+            "parameters of the skorch net, or None."
+        )
+
+
+def make_plan(
+    owner: Any,
+    n_rows: int,
+    seed: int,
+    *,
+    solver: str,
+    alpha: float = 0.0,
+    weight_decay: float = 0.0,
+) -> TrainingPlan:
+    """Return the training plan that the owner's parameters describe."""
+    from sk_distill.training import TrainingPlan
+
+    batch_size = owner.batch_size
+    return TrainingPlan(
+        solver=solver,
+        max_iter=owner.max_iter,
+        tol=owner.tol,
+        seed=seed,
+        alpha=alpha,
+        weight_decay=weight_decay,
+        batch_size=auto_batch_size(n_rows) if batch_size == "auto" else batch_size,
+        learning_rate=owner.learning_rate_init,
+        early_stopping=owner.early_stopping,
+        validation_fraction=owner.validation_fraction,
+        n_iter_no_change=owner.n_iter_no_change,
+        device=owner.device,
+        callbacks=tuple(owner.callbacks or ()),
+        net_params=owner.net_params or {},
+        verbose=owner.verbose,
+    )
+
+
+def auto_batch_size(n_rows: int) -> int:
+    """Return the power of two nearest to ``n_rows / 100``, from 32 to 512.
+
+    A small table gets many steps an epoch, a large one few and cheap ones.
+    """
+    return int(np.clip(2 ** round(np.log2(max(n_rows, 1) / 100)), 32, 512))
+
+
+def draw_seed(random_state: Any) -> int:
+    """Return the seed that ``random_state`` stands for.
+
+    An integer is its own seed. None draws one from the operating system, so that
+    numpy's global generator is neither used nor moved.
+    """
+    if random_state is None:
+        return int(np.random.default_rng().integers(2**31))
+    if isinstance(random_state, Integral):
+        check_random_state(random_state)
+        return int(random_state)
+    return int(check_random_state(random_state).randint(2**31 - 1))
+
+
+def weigh_rows(
+    owner: object,
+    class_weight: Any,
+    classes: NDArray[Any],
+    codes: NDArray[Any] | None,
+    weight: NDArray[Any] | None,
+) -> NDArray[Any] | None:
+    """Return the weight of each row: its own times its class's."""
+    if class_weight is None:
+        return weight
+    if codes is None:
+        raise ValueError(
+            f"{name_of(owner)}: class_weight={class_weight!r} needs labels, but y is "
+            "None. Pass y, or class_weight=None."
+        )
+    if isinstance(class_weight, str):
+        check_choice(owner, "class_weight", class_weight, ["balanced"], "a dict")
+    per_class = compute_class_weight(
+        class_weight, classes=classes, y=classes[codes], sample_weight=weight
+    )
+    if not (np.isfinite(per_class).all() and per_class.min() >= 0):
+        raise ValueError(
+            f"{name_of(owner)}: class_weight={class_weight!r} must hold finite weights "
+            ">= 0."
+        )
+    return per_class[codes] if weight is None else weight * per_class[codes]

@@ -1,0 +1,5 @@
+"""The torch modules that the built-in networks are made of."""
+
+from sk_distill.nn.stacked import StackedMLP
+
+__all__ = ["StackedMLP"]

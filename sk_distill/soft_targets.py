@@ -1,0 +1,140 @@
+"""Asking a teacher for its probabilities."""
+
+from __future__ import annotations
+
+import warnings
+from inspect import Parameter, signature
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import cross_val_predict
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import has_fit_parameter
+
+from sk_distill.exceptions import DistillationWarning
+from sk_distill.validation import check_probabilities, name_of
+
+
+def teach(
+    teacher: Any,
+    X: Any,
+    y: NDArray[Any],
+    classes: NDArray[Any],
+    fit_params: dict[str, Any],
+    cv: Any,
+    n_jobs: int | None,
+) -> tuple[Any, NDArray[np.float64]]:
+    """Fit the teacher on all rows and let it label them.
+
+    All that decides the result is an argument, so that ``joblib.Memory`` can cache
+    the call.
+
+    Parameters
+    ----------
+    teacher : classifier
+        Fitted in place.
+    X : array-like or frame
+        Rows, as the user passed them.
+    y : ndarray of shape (n_samples,)
+        Labels.
+    classes : ndarray of shape (n_classes,)
+        ``np.unique(y)``.
+    fit_params : dict
+        Passed to the teacher's ``fit``.
+    cv : None, int or splitter
+        None: the teacher labels the rows that it was fitted on. Else each row is
+        labelled by a teacher fitted on other folds (Dao et al. 2021, arXiv:2104.09732).
+    n_jobs : int or None
+        Folds fitted at once.
+
+    Returns
+    -------
+    teacher : classifier
+        Fitted on all rows.
+    proba : ndarray of shape (n_samples, n_classes)
+        Its probabilities, columns in the order of ``classes``.
+    """
+    if cv is None:
+        teacher.fit(X, y, **fit_params)
+        return teacher, label_rows(teacher, X, classes)
+    proba = cross_val_predict(
+        teacher,
+        X,
+        y,
+        cv=cv,
+        n_jobs=n_jobs,
+        params=fit_params,
+        method="predict_proba",
+    )
+    proba = check_probabilities(
+        f"teacher {name_of(teacher)}", proba, len(y), len(classes)
+    )
+    return teacher.fit(X, y, **fit_params), proba
+
+
+def label_rows(teacher: Any, X: Any, classes: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the fitted teacher's probabilities, columns in the order of ``classes``.
+
+    Raises
+    ------
+    ValueError
+        When the teacher knows other classes, or answers with what are no
+        probabilities.
+    """
+    proba = np.asarray(teacher.predict_proba(X))
+    known = np.asarray(teacher.classes_)
+    owner = f"teacher {name_of(teacher)}"
+    unseen = [label for label in classes.tolist() if label not in known.tolist()]
+    if unseen:
+        raise ValueError(
+            f"{owner} has never seen the classes {unseen} of y; it knows "
+            f"{known.tolist()}. Fit it on all classes, or drop those rows."
+        )
+    surplus = [label for label in known.tolist() if label not in classes.tolist()]
+    if surplus:
+        raise ValueError(
+            f"{owner} knows the classes {surplus} that y has not; y has "
+            f"{classes.tolist()}. Pass rows of every class, or teacher_proba with the "
+            "columns of those classes dropped and the rows scaled to sum to 1."
+        )
+    proba = check_probabilities(owner, proba, proba.shape[0], len(classes))
+    position = {label: column for column, label in enumerate(known.tolist())}
+    return proba[:, [position[label] for label in classes.tolist()]]
+
+
+def weight_params(teacher: Any, sample_weight: NDArray[Any] | None) -> dict[str, Any]:
+    """Return the fit parameters that hand ``sample_weight`` to the teacher.
+
+    A pipeline hands them to its last step. A teacher that takes none is fitted without,
+    and the user is told.
+    """
+    if sample_weight is None or isinstance(teacher, FrozenEstimator):
+        return {}
+    if isinstance(teacher, Pipeline):
+        name, last = teacher.steps[-1]
+        if accepts_weight(last):
+            return {f"{name}__sample_weight": sample_weight}
+    elif accepts_weight(teacher):
+        return {"sample_weight": sample_weight}
+    warnings.warn(
+        f"teacher {name_of(teacher)} takes no sample_weight: it is fitted without, and "
+        "only the student is weighted. Choose a teacher whose fit has sample_weight.",
+        DistillationWarning,
+        stacklevel=3,
+    )
+    return {}
+
+
+def accepts_weight(estimator: Any) -> bool:
+    """Whether ``estimator.fit`` takes ``sample_weight``, by itself or for its parts."""
+    if has_fit_parameter(estimator, "sample_weight"):
+        return True
+    parameters = signature(estimator.fit).parameters.values()
+    if not any(p.kind is Parameter.VAR_KEYWORD for p in parameters):
+        return False
+    # A search or a vote passes on what its own fit does not name.
+    if hasattr(estimator, "estimators"):
+        return all(accepts_weight(part) for _, part in estimator.estimators)
+    return hasattr(estimator, "estimator") and accepts_weight(estimator.estimator)

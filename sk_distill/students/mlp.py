@@ -1,0 +1,198 @@
+"""The shallow student: a perceptron that can learn from soft targets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sk_distill.inference import mlp_logits, probabilities
+from sk_distill.networks import NetworkClassifier
+from sk_distill.networks.mlp import ACTIVATIONS, read_weights, write_weights
+from sk_distill.networks.parameters import check_training_parameters, make_plan
+from sk_distill.validation import check_choice, check_hidden_layer_sizes, check_real
+
+if TYPE_CHECKING:
+    from sk_distill.nn import StackedMLP
+    from sk_distill.training import TrainingPlan
+
+
+class MLPStudent(NetworkClassifier):
+    r"""Shallow network that learns from labels, from soft targets, or from both.
+
+    The minimum of :math:`L / (1 + λ)`, averaged over the rows by weight, with
+
+    .. math::
+
+        L = \text{CE}(y, \text{softmax}(z))
+            - λ T^2 \sum_k P_k^{(T)} \log \text{softmax}(z / T)_k
+
+    where z are the logits and :math:`P^{(T)}` the soft targets at temperature T. What
+    is kept are numpy arrays: predicting needs no torch.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or tuple of int, default=(64,)
+        Units of each hidden layer.
+    activation : {"relu", "tanh", "logistic", "identity"}, default="relu"
+        What hidden layers apply.
+    solver : {"auto", "adam", "lbfgs"}, default="auto"
+        "adam" takes mini-batches in float32; "lbfgs" takes all rows at once, in
+        float64, and suits small tables. "auto" is "adam".
+    alpha : float, default=0.0001
+        Strength of the L2 penalty :math:`α / (2 \sum_i w_i) \|W\|^2` on the weights of
+        all layers, as in ``MLPClassifier``.
+    batch_size : int or "auto", default="auto"
+        Rows in a mini-batch of "adam"; "auto" grows from 32 to 512 with the table.
+    learning_rate_init : float, default=0.001
+        Step size of "adam".
+    max_iter : int, default=200
+        Epochs of "adam", iterations of "lbfgs", at most.
+    tol : float, default=1e-4
+        "adam" stops where the loss does not fall by more for ``n_iter_no_change``
+        epochs; "lbfgs" where no entry of the gradient is larger.
+    early_stopping : bool, default=True
+        Whether "adam" watches the loss on held-out rows and keeps the best epoch's
+        weights. Nothing is held out where the fraction makes fewer than 10 rows.
+    validation_fraction : float, default=0.1
+        Share of the rows that early stopping holds out.
+    n_iter_no_change : int, default=10
+        Epochs without progress after which "adam" stops.
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the classes, in both terms of the objective.
+    warm_start : bool, default=False
+        Whether to go on from the weights (and the encoding) of the fit before.
+    encoding : {"standard", None}, default="standard"
+        "standard" standardises the columns; None takes them as they are.
+    device : str, default="auto"
+        Where to train: "auto" is a GPU where there is one, else the CPU.
+    callbacks : list of skorch callbacks, default=None
+        Called during training. A ``KeyboardInterrupt`` raised by one ends training.
+    net_params : dict, default=None
+        More parameters of the skorch net, such as ``{"optimizer": torch.optim.SGD}``.
+    random_state : int, RandomState or None, default=None
+        Seed of everything that is random.
+    verbose : int, default=0
+        1 prints a line an epoch.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The labels.
+    coefs_ : list of ndarray of shape (n_in, n_out)
+        Weights of each layer, in units of the encoded columns. The last layer has one
+        output for two classes.
+    intercepts_ : list of ndarray of shape (n_out,)
+        Biases of each layer.
+    encoder_ : object
+        The fitted encoding.
+    n_iter_ : int
+        Epochs or iterations run.
+    loss_curve_ : ndarray of shape (n_iter_,)
+        L / (1 + λ) on the training rows, without the penalty.
+    history_ : dict of ndarray
+        ``"train_loss"`` and, with early stopping, ``"valid_loss"``.
+    n_features_in_ : int
+        Number of columns.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, if X had names that are all strings.
+
+    References
+    ----------
+    Hinton, Vinyals & Dean (2015), "Distilling the Knowledge in a Neural Network",
+    arXiv:1503.02531, section 2.1 for the factor T².
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_wine
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from sk_distill import MLPStudent
+    >>> X, y = load_wine(return_X_y=True)
+    >>> teacher = RandomForestClassifier(random_state=0).fit(X, y)
+    >>> student = MLPStudent(random_state=0)
+    >>> student = student.fit(X, y, soft_targets=teacher.predict_proba(X))
+    >>> [coef.shape for coef in student.coefs_]
+    [(13, 64), (64, 3)]
+    >>> bool(student.score(X, y) > 0.98)
+    True
+    """
+
+    coefs_: list[NDArray[Any]]
+    intercepts_: list[NDArray[Any]]
+
+    def __init__(
+        self,
+        hidden_layer_sizes: int | Sequence[int] = (64,),
+        activation: str = "relu",
+        *,
+        solver: str = "auto",
+        alpha: float = 1e-4,
+        batch_size: int | str = "auto",
+        learning_rate_init: float = 1e-3,
+        max_iter: int = 200,
+        tol: float = 1e-4,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        class_weight: Any = None,
+        warm_start: bool = False,
+        encoding: str | None = "standard",
+        device: str = "auto",
+        callbacks: Any = None,
+        net_params: dict[str, Any] | None = None,
+        random_state: Any = None,
+        verbose: int = 0,
+    ) -> None:
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.solver = solver
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate_init = learning_rate_init
+        self.max_iter = max_iter
+        self.tol = tol
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.class_weight = class_weight
+        self.warm_start = warm_start
+        self.encoding = encoding
+        self.device = device
+        self.callbacks = callbacks
+        self.net_params = net_params
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def _block_proba(self, X: NDArray[Any]) -> NDArray[np.float64]:
+        inputs = self.encoder_.transform(X, self.coefs_[0].dtype)
+        return probabilities(
+            mlp_logits(inputs, self.coefs_, self.intercepts_, self.activation)
+        )
+
+    def _check_parameters(self) -> None:
+        check_choice(self, "solver", self.solver, ("auto", "adam", "lbfgs"))
+        check_choice(self, "activation", self.activation, ACTIVATIONS)
+        check_hidden_layer_sizes(self, self.hidden_layer_sizes)
+        check_real(self, "alpha", self.alpha, 0)
+        check_training_parameters(self)
+
+    def _dtype(self) -> type:
+        return np.float64 if self.solver == "lbfgs" else np.float32
+
+    def _plan(self, n_rows: int, seed: int) -> TrainingPlan:
+        solver = "adam" if self.solver == "auto" else self.solver
+        return make_plan(self, n_rows, seed, solver=solver, alpha=self.alpha)
+
+    def _build_module(self, n_inputs: int, n_outputs: int, warm: bool) -> StackedMLP:
+        from sk_distill.nn import StackedMLP
+
+        hidden = check_hidden_layer_sizes(self, self.hidden_layer_sizes)
+        module = StackedMLP([n_inputs, *hidden, n_outputs], activation=self.activation)
+        if warm:
+            write_weights(self, module, self.coefs_, self.intercepts_)
+        return module
+
+    def _keep(self, module: StackedMLP) -> None:
+        self.coefs_, self.intercepts_ = read_weights(module)

@@ -1,0 +1,79 @@
+"""A skorch net of the user's own, as a student."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+
+from sk_distill.inference import probabilities
+from sk_distill.networks import NetworkClassifier
+from sk_distill.networks.module import check_logit_shape
+from sk_distill.networks.parameters import draw_seed
+from sk_distill.validation import name_of
+
+if TYPE_CHECKING:
+    from sk_distill.training import Objective, TrainingData
+
+
+class SkorchStudent(NetworkClassifier):
+    """Train a skorch net on labels, soft targets or both.
+
+    It is what ``student=net`` becomes. The net gets the columns as they are, in
+    float32. Its optimiser, schedule, batches and callbacks are kept; its loss is
+    replaced by the objective of :meth:`fit`.
+
+    Parameters
+    ----------
+    net : skorch.NeuralNet
+        Cloned before it is trained. With ``NLLLoss`` in a ``NeuralNetClassifier``,
+        skorch's default, its module returns probabilities; with any other criterion,
+        logits. One column will do for two classes.
+    random_state : int, RandomState or None, default=None
+        Seed of the initial weights and the batches.
+
+    Attributes
+    ----------
+    net_ : skorch.NeuralNet
+        The trained net.
+    classes_, n_iter_, loss_curve_, history_, n_features_in_
+        As in :class:`sk_distill.MLPStudent`; an iteration is an epoch.
+    """
+
+    # The net is the user's: nothing is done to its columns or to its loss's weights.
+    encoding = None
+    class_weight = None
+
+    def __init__(self, net: Any, *, random_state: Any = None) -> None:
+        self.net = net
+        self.random_state = random_state
+
+    def _check_parameters(self) -> None:
+        """Check nothing: a net checks its own."""
+
+    def _train(
+        self, data: TrainingData, objective: Objective, *, warm: bool
+    ) -> tuple[int, dict[str, NDArray[np.float64]]]:
+        from sk_distill.training.distilling_net import net_logits, train_net
+
+        seed = draw_seed(self.random_state)
+        self.net_ = train_net(
+            clone(self.net), objective, data, seed, owner=name_of(self)
+        )
+        few = data.inputs[:2]
+        logits = net_logits(self.net_, few)
+        check_logit_shape(name_of(self), logits.shape, len(few), len(self.classes_))
+        history = self.net_.history
+        curves = {
+            name: np.array(history[:, name])
+            for name in ("train_loss", "valid_loss")
+            if name in history[0]
+        }
+        return len(history), curves
+
+    def _block_proba(self, X: NDArray[Any]) -> NDArray[np.float64]:
+        from sk_distill.training.distilling_net import net_logits
+
+        return probabilities(net_logits(self.net_, X.astype(np.float32, copy=False)))

@@ -1,0 +1,89 @@
+"""From what a user passes as ``teacher`` to a classifier that can be fitted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, clone
+from sklearn.frozen import FrozenEstimator
+
+from sk_distill.networks.module import ModuleClassifier
+from sk_distill.teachers.mlp import MLPTeacher
+from sk_distill.teachers.module import ModuleTeacher
+from sk_distill.teachers.skorch_net import SkorchTeacher
+from sk_distill.validation import (
+    is_skorch_net,
+    is_torch_module,
+    is_torch_module_class,
+)
+
+
+def prepare_teacher(teacher: Any) -> BaseEstimator:
+    """Return a new classifier for ``teacher``; a frozen one comes back as it is.
+
+    Parameters
+    ----------
+    teacher : None, classifier, list of (name, classifier), nn.Module or skorch net
+        See :class:`sk_distill.DistilledClassifier`.
+
+    Raises
+    ------
+    TypeError
+        When it is nothing that could give probabilities.
+    """
+    if teacher is None:
+        return MLPTeacher()
+    if is_torch_module_class(teacher):
+        return ModuleClassifier(teacher)
+    if is_torch_module(teacher):
+        return ModuleTeacher(teacher)
+    if isinstance(teacher, type):
+        raise TypeError(
+            f"teacher={teacher.__name__} is a class; pass an instance, "
+            f"{teacher.__name__}(...)."
+        )
+    if is_skorch_net(teacher) or is_skorch_net(getattr(teacher, "estimator", None)):
+        return SkorchTeacher(teacher)
+    if isinstance(teacher, list):
+        from sklearn.ensemble import VotingClassifier
+
+        return VotingClassifier(
+            [(name, clone(member)) for name, member in teacher], voting="soft"
+        )
+    if not hasattr(teacher, "fit"):
+        raise TypeError(
+            f"teacher={teacher!r} is no classifier; pass None, a classifier with "
+            "predict_proba, a list of (name, classifier), an nn.Module or a skorch net."
+        )
+    if not hasattr(teacher, "predict_proba"):
+        raise TypeError(
+            f"teacher={teacher!r} has no predict_proba, and a student learns from "
+            "probabilities. Wrap it: CalibratedClassifierCV(teacher), or set "
+            "probability=True or loss='log_loss' where the classifier has such a "
+            "parameter."
+        )
+    return clone(teacher)
+
+
+def is_frozen(teacher: Any) -> bool:
+    """Whether fitting the teacher changes nothing: it is used as it is."""
+    if isinstance(teacher, SkorchTeacher):
+        return isinstance(teacher.net, FrozenEstimator)
+    return isinstance(teacher, FrozenEstimator | ModuleTeacher)
+
+
+def seed_parts(teacher: BaseEstimator, seed: int | None) -> None:
+    """Give a seed to every part of the teacher whose ``random_state`` is None.
+
+    ``seed=None`` leaves all as it is, and so does a part that the user has seeded.
+    """
+    if seed is None:
+        return
+    source = np.random.RandomState(seed)
+    unseeded = [
+        name
+        for name, value in sorted(teacher.get_params(deep=True).items())
+        if value is None and name.split("__")[-1] == "random_state"
+    ]
+    teacher.set_params(**{name: source.randint(2**31 - 1) for name in unseeded})

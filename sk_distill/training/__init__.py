@@ -1,0 +1,8 @@
+"""Training through skorch: the net, its batches, its solvers, its objective."""
+
+from sk_distill.training.data import TrainingData
+from sk_distill.training.fit import TrainedModule, train_module
+from sk_distill.training.objective import Objective
+from sk_distill.training.plan import TrainingPlan
+
+__all__ = ["Objective", "TrainedModule", "TrainingData", "TrainingPlan", "train_module"]

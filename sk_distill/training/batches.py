@@ -1,0 +1,60 @@
+"""Batches as slices of tensors: nothing is fetched row by row."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+# Rows are shuffled a block at a time: one gather makes many batches, and the copy
+# stays small next to the data.
+_BLOCK_ROWS = 65_536
+
+
+class TensorRows(NamedTuple):
+    """Inputs and the arrays of the objective, all on one device."""
+
+    inputs: Tensor
+    targets: dict[str, Tensor]
+
+    def take(self, index: Tensor) -> "TensorRows":
+        """Return a copy of the rows at ``index``."""
+        targets = {k: v.index_select(0, index) for k, v in self.targets.items()}
+        return TensorRows(self.inputs.index_select(0, index), targets)
+
+
+class TensorBatches:
+    """Iterate over ``rows`` in batches, shuffled anew at each pass if asked to.
+
+    The last batch may be smaller; a ``batch_size`` of -1 is one batch of all rows. The
+    order comes from torch's global generator, which training seeds and puts back.
+    """
+
+    def __init__(self, rows: TensorRows, batch_size: int, *, shuffle: bool) -> None:
+        self.rows = rows
+        self.batch_size = batch_size
+        self.shuffle = shuffle
+
+    def __len__(self) -> int:
+        n_rows = len(self.rows.inputs)
+        return 1 if self.batch_size < 0 else -(-n_rows // self.batch_size)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
+        n_rows, size = len(self.rows.inputs), self.batch_size
+        if size < 0 or size >= n_rows:
+            # A full batch is the same in any order.
+            yield self.rows.inputs, self.rows.targets
+        elif not self.shuffle:
+            yield from self._slices(self.rows)
+        else:
+            order = torch.randperm(n_rows, device=self.rows.inputs.device)
+            block_rows = max(1, _BLOCK_ROWS // size) * size
+            for block in order.split(block_rows):
+                yield from self._slices(self.rows.take(block))
+
+    def _slices(self, rows: TensorRows) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
+        names = list(rows.targets)
+        tensors = [rows.inputs, *rows.targets.values()]
+        columns = (tensor.split(self.batch_size) for tensor in tensors)
+        for inputs, *targets in zip(*columns, strict=True):
+            yield inputs, dict(zip(names, targets, strict=True))

@@ -1,0 +1,214 @@
+"""Train a torch module on an objective; return it with its history."""
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from skorch.callbacks import EarlyStopping, EpochTimer, PrintLog
+from skorch.utils import noop
+from torch import nn
+
+from sk_distill.exceptions import DistillationConvergenceWarning, TrainingDivergedError
+from sk_distill.training.batches import TensorRows
+from sk_distill.training.data import TrainingData
+from sk_distill.training.devices import intra_op_threads, resolve_device
+from sk_distill.training.holdout import holdout_mask
+from sk_distill.training.lbfgs import ScipyLBFGS
+from sk_distill.training.objective import Objective
+from sk_distill.training.plan import TrainingPlan
+from sk_distill.training.seeding import isolated_seed
+from sk_distill.training.tensor_net import TensorNet
+
+# Below this many multiplications a batch, waking a second thread costs more than the
+# thread saves (measured with benchmarks/speed.py on two cores).
+_SMALL_BATCH = 50_000_000
+
+
+@dataclass(frozen=True)
+class TrainedModule:
+    """A trained module, on the CPU and in evaluation mode, and how it got there."""
+
+    module: nn.Module
+    n_iter: int
+    history: dict[str, NDArray[Any]]
+
+
+def train_module(
+    build: Callable[[], nn.Module],
+    objective: Objective,
+    data: TrainingData,
+    plan: TrainingPlan,
+    *,
+    owner: str,
+) -> TrainedModule:
+    """Build a module and train it.
+
+    Parameters
+    ----------
+    build : callable
+        Returns the module; called with the seed set.
+    objective : Objective
+        The loss.
+    data : TrainingData
+        The rows.
+    plan : TrainingPlan
+        The settings.
+    owner : str
+        The estimator's name, for messages.
+
+    Returns
+    -------
+    TrainedModule
+
+    Raises
+    ------
+    TrainingDivergedError
+        When the loss stops being a finite number.
+    """
+    total_weight = len(data.inputs) if data.weight is None else float(data.weight.sum())
+    device = resolve_device(plan.device)
+    with isolated_seed(plan.seed, device):
+        module = build().to(torch.from_numpy(np.empty(0, data.inputs.dtype)).dtype)
+        train_rows, validation_rows = _split(data, objective, plan, device)
+        net = _make_net(
+            module,
+            objective,
+            plan,
+            device,
+            plan.alpha / total_weight,
+            validates=validation_rows is not None,
+        )
+        try:
+            with intra_op_threads(_threads(module, plan, len(data.inputs), device)):
+                net.run(train_rows, validation_rows)
+        except TrainingDivergedError as error:
+            raise TrainingDivergedError(_advice(owner, plan, error)) from error
+    n_iter, history = _summary(net, plan, owner)
+    return TrainedModule(net.module_.to("cpu").eval(), n_iter, history)
+
+
+def _threads(
+    module: nn.Module, plan: TrainingPlan, n_rows: int, device: torch.device
+) -> int | None:
+    """Return 1 where a second thread would cost more than it saves."""
+    batch_rows = n_rows if plan.solver == "lbfgs" else min(n_rows, plan.batch_size)
+    n_multiplications = batch_rows * sum(p.numel() for p in module.parameters())
+    return 1 if device.type == "cpu" and n_multiplications < _SMALL_BATCH else None
+
+
+def _split(
+    data: TrainingData, objective: Objective, plan: TrainingPlan, device: torch.device
+) -> tuple[TensorRows, TensorRows | None]:
+    """Return training rows and, for early stopping, held-out rows, on the device."""
+    inputs = data.inputs
+    targets = objective.make_targets(data.codes, data.soft_targets, data.weight)
+
+    def rows(keep: NDArray[np.bool_] | slice) -> TensorRows:
+        def tensor(array: NDArray[Any]) -> torch.Tensor:
+            if array.dtype.kind == "f":
+                array = array.astype(inputs.dtype, copy=False)
+            array = np.require(array[keep], requirements=["C", "W"])
+            return torch.from_numpy(array).to(device)
+
+        return TensorRows(tensor(inputs), {k: tensor(v) for k, v in targets.items()})
+
+    if plan.early_stopping and plan.solver != "lbfgs":
+        labels = data.codes
+        if labels is None:
+            assert data.soft_targets is not None
+            labels = data.soft_targets.argmax(axis=1)
+        held_out = holdout_mask(labels, plan.validation_fraction, plan.seed)
+        if held_out is not None:
+            return rows(~held_out), rows(held_out)
+    return rows(slice(None)), None
+
+
+def _make_net(
+    module: nn.Module,
+    objective: Objective,
+    plan: TrainingPlan,
+    device: torch.device,
+    alpha: float,
+    *,
+    validates: bool,
+) -> TensorNet:
+    """Return the skorch net that the plan describes."""
+    params: dict[str, Any] = {
+        "module": module,
+        "criterion": objective,
+        "device": device,
+        "verbose": plan.verbose,
+        # An L2 penalty of alpha / 2 ||w||² has the gradient that a coupled weight decay
+        # adds; biases go free.
+        "optimizer__param_groups": [("*bias*", {"weight_decay": 0.0})],
+    }
+    callbacks = list(plan.callbacks)
+    if plan.verbose:
+        callbacks += [("epoch_timer", EpochTimer()), ("print_log", PrintLog())]
+    if plan.solver == "lbfgs":
+        params |= {
+            "optimizer": ScipyLBFGS,
+            "optimizer__max_iter": plan.max_iter,
+            "optimizer__tol": plan.tol,
+            "optimizer__weight_decay": alpha,
+            "max_epochs": 1,
+            "batch_size": -1,
+        }
+    else:
+        params |= {
+            "optimizer": torch.optim.AdamW if plan.weight_decay else torch.optim.Adam,
+            "optimizer__fused": device.type in ("cpu", "cuda"),
+            "optimizer__weight_decay": plan.weight_decay or alpha,
+            "lr": plan.learning_rate,
+            "max_epochs": plan.max_iter,
+            "batch_size": plan.batch_size,
+        }
+        patience = EarlyStopping(
+            monitor="valid_loss" if validates else "train_loss",
+            patience=plan.n_iter_no_change,
+            threshold=plan.tol,
+            threshold_mode="abs",
+            sink=noop,
+            load_best=validates,
+        )
+        callbacks.append(("early_stopping", patience))
+    return TensorNet(**(params | {"callbacks": callbacks} | dict(plan.net_params)))
+
+
+def _summary(
+    net: TensorNet, plan: TrainingPlan, owner: str
+) -> tuple[int, dict[str, NDArray[Any]]]:
+    """Return the number of iterations and the loss curves; warn of an early end."""
+    if plan.solver != "lbfgs":
+        curves = {
+            name: np.array(net.history[:, name])
+            for name in ("train_loss", "valid_loss")
+            if name in net.history[0]
+        }
+        return len(net.history), curves
+    optimizer = net.optimizer_
+    if optimizer.result.status == 1:
+        warnings.warn(
+            f"{owner}: lbfgs stopped at max_iter={plan.max_iter} iterations, before "
+            f"the optimum (tol={plan.tol}). Increase max_iter, scale the inputs, or "
+            "raise alpha.",
+            DistillationConvergenceWarning,
+            stacklevel=2,
+        )
+    return int(optimizer.result.nit), {"train_loss": np.array(optimizer.losses)}
+
+
+def _advice(owner: str, plan: TrainingPlan, error: TrainingDivergedError) -> str:
+    """Return what to do about a loss that is no number."""
+    if plan.solver == "lbfgs":
+        what = "Scale the inputs (encoding='standard'), or raise alpha"
+    else:
+        what = f"Lower learning_rate_init (it is {plan.learning_rate})"
+    return (
+        f"{owner} diverged: {error}. {what}, and look for extreme values in X. "
+        "Nothing of this fit was kept."
+    )

@@ -1,0 +1,134 @@
+"""L = L_student + λ · L_distillation, as one torch criterion."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, log_softmax
+
+from sk_distill.losses import LOSSES, Loss, soft_cross_entropy
+
+# Teachers that vote answer with exact zeros, whose logarithm is no number. A softened
+# zero is floor ** (1 / T): this floor is far below what a teacher can know from a
+# table, and well inside float32.
+PROBABILITY_FLOOR = 1e-7
+
+Targets = Mapping[str, Tensor]
+
+
+class Objective(nn.Module):
+    r"""The student's objective, divided by 1 + λ.
+
+    .. math::
+
+        \frac{1}{1 + λ} \text{CE}(y, \text{softmax}(z))
+        + \frac{λ}{1 + λ} T^2 \, \ell(z / T, v / T)
+
+    with the student's logits z, the teacher's v and the distillation loss ℓ, by
+    default the soft cross-entropy (Hinton, Vinyals & Dean 2015, arXiv:1503.02531,
+    section 2.1). Dividing by 1 + λ keeps the minimiser, frees the step size from λ
+    and makes λ = inf (the teacher alone) a legal value.
+    """
+
+    def __init__(
+        self,
+        distillation_weight: float = 0.0,
+        temperature: float = 1.0,
+        loss: str | Loss = "soft_cross_entropy",
+    ) -> None:
+        super().__init__()
+        self.hard_share = 1.0 / (1.0 + distillation_weight)
+        self.soft_share = 1.0 - self.hard_share
+        self.temperature = temperature
+        self.loss: Loss = LOSSES[loss] if isinstance(loss, str) else loss
+
+    @property
+    def blends(self) -> bool:
+        """Whether both terms are one cross-entropy with the blend of y and P."""
+        return self.loss is soft_cross_entropy and self.temperature == 1.0
+
+    def make_targets(
+        self,
+        codes: NDArray[Any] | None,
+        soft_targets: NDArray[Any] | None,
+        sample_weight: NDArray[Any] | None,
+    ) -> dict[str, NDArray[Any]]:
+        """Return the arrays that :meth:`forward` wants beside the logits.
+
+        Parameters
+        ----------
+        codes : ndarray of shape (n_rows,) or None
+            The label of each row as a column of ``soft_targets``; None where only
+            the teacher speaks (λ = inf).
+        soft_targets : ndarray of shape (n_rows, n_classes) or None
+            The teacher's probabilities; None where only labels speak (λ = 0).
+        sample_weight : ndarray of shape (n_rows,) or None
+            Positive weights; scaled here to mean 1, so that the objective is a
+            weighted mean over all rows whatever batch they come in.
+        """
+        targets: dict[str, NDArray[Any]] = {}
+        if soft_targets is None or self.soft_share == 0:
+            assert codes is not None, "rows without a label need soft targets"
+            targets["codes"] = codes.astype(np.int64)
+        elif self.blends:
+            blend = self.soft_share * soft_targets
+            if self.hard_share > 0:
+                blend[np.arange(len(blend)), codes] += self.hard_share
+            targets["blend"] = blend
+        else:
+            logits = np.log(np.clip(soft_targets, PROBABILITY_FLOOR, None))
+            logits -= logits.mean(axis=1, keepdims=True)
+            targets["teacher_logits"] = logits
+            if codes is not None:
+                targets["codes"] = codes.astype(np.int64)
+        if sample_weight is not None:
+            targets["weight"] = sample_weight * (
+                len(sample_weight) / sample_weight.sum()
+            )
+        return targets
+
+    def forward(self, logits: Tensor, targets: Targets) -> Tensor:
+        """Return the weighted mean over rows (and over stacked members)."""
+        per_row = self.per_row(logits, targets)
+        if "weight" in targets:
+            per_row = per_row * targets["weight"]
+        return per_row.mean()
+
+    def per_row(self, logits: Tensor, targets: Targets) -> Tensor:
+        """Return the objective of each row, shape ``logits.shape[:-1]``."""
+        if logits.shape[-1] == 1:
+            logits = both_columns(logits)
+        if "blend" in targets:
+            return -(targets["blend"] * log_softmax(logits, dim=-1)).sum(-1)
+        if "teacher_logits" not in targets:
+            return hard_cross_entropy(logits, targets["codes"])
+        teacher_logits, codes = targets["teacher_logits"], targets.get("codes")
+        t = self.temperature
+        soft = t * t * self.loss(logits / t, teacher_logits / t, codes)
+        if soft.shape != logits.shape[:-1]:
+            raise ValueError(
+                f"loss {self.loss!r} returned shape {tuple(soft.shape)}; expected one "
+                f"value a row, {tuple(logits.shape[:-1])}. Sum over the class axis "
+                "(dim=-1) and leave the mean over rows to the caller."
+            )
+        if self.hard_share == 0 or codes is None:
+            return soft
+        hard = hard_cross_entropy(logits, codes)
+        return self.hard_share * hard + self.soft_share * soft
+
+
+def both_columns(logits: Tensor) -> Tensor:
+    """Turn the one logit of a binary net into two: ``softmax([0, z])[1] = σ(z)``."""
+    return torch.cat([torch.zeros_like(logits), logits], dim=-1)
+
+
+def hard_cross_entropy(logits: Tensor, codes: Tensor) -> Tensor:
+    """Return ``-log softmax(logits)[codes]``, also for stacked members."""
+    if logits.ndim == 2:
+        return cross_entropy(logits, codes, reduction="none")
+    flat = codes.expand(logits.shape[:-1]).reshape(-1)
+    loss = cross_entropy(logits.reshape(-1, logits.shape[-1]), flat, reduction="none")
+    return loss.reshape(logits.shape[:-1])

@@ -1,0 +1,24 @@
+"""Randomness that is decided by a seed and leaves no trace."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+
+
+@contextmanager
+def isolated_seed(seed: int, device: torch.device) -> Iterator[None]:
+    """Seed torch and numpy inside the block; put both generators back after it.
+
+    The global generators are what a user's modules and callbacks draw from.
+    """
+    devices = [device] if device.type == "cuda" else []
+    numpy_state = np.random.get_state()  # noqa: NPY002
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(seed)
+        np.random.seed(seed % 2**32)  # noqa: NPY002
+        try:
+            yield
+        finally:
+            np.random.set_state(numpy_state)  # noqa: NPY002

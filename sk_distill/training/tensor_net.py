@@ -1,0 +1,96 @@
+"""The skorch net of the built-in networks: tensors in, nothing fetched by row."""
+
+import math
+from typing import Any
+
+import torch
+from skorch import NeuralNet
+from skorch.callbacks import Callback
+from torch import Tensor
+
+from sk_distill.exceptions import TrainingDivergedError
+from sk_distill.training.batches import TensorBatches, TensorRows
+from sk_distill.training.stopping import StoppableMixin
+
+# Big enough to keep two cores busy, small enough to stay in the cache.
+_VALIDATION_ROWS = 8192
+
+_BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
+
+
+class TensorNet(StoppableMixin, NeuralNet):
+    """A skorch net over :class:`TensorRows`, with no default callbacks.
+
+    ``run(rows, validation_rows)`` takes both parts ready made; the criterion gets
+    the logits and the batch's targets. The loss of an epoch is gathered on the device
+    and read once.
+    """
+
+    def get_default_callbacks(self) -> list[Any]:
+        return []
+
+    def initialize_callbacks(self) -> "TensorNet":
+        super().initialize_callbacks()
+        self._batches_are_watched = any(
+            getattr(type(callback), hook) is not getattr(Callback, hook)
+            for _, callback in self.callbacks_
+            for hook in _BATCH_HOOKS
+        )
+        return self
+
+    def get_split_datasets(
+        self, X: TensorRows, y: TensorRows | None = None, **fit_params: Any
+    ) -> tuple[TensorRows, TensorRows | None]:
+        return X, y
+
+    def get_iterator(
+        self, dataset: TensorRows, training: bool = False
+    ) -> TensorBatches:
+        size = self.batch_size if training else _VALIDATION_ROWS
+        return TensorBatches(dataset, size, shuffle=training)
+
+    def infer(self, x: Tensor, **fit_params: Any) -> Tensor:
+        return self.module_(x)
+
+    def get_loss(
+        self, y_pred: Tensor, y_true: Any, X: Any = None, training: bool = False
+    ) -> Tensor:
+        return self.criterion_(y_pred, y_true)
+
+    def train_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
+        """Take one optimiser step, without skorch's bookkeeping if nobody looks."""
+        if self._batches_are_watched:
+            return super().train_step(batch, **fit_params)
+        inputs, targets = batch
+
+        def closure() -> Tensor:
+            self.optimizer_.zero_grad()
+            loss = self.criterion_(self.module_(inputs), targets)
+            loss.backward()
+            return loss
+
+        return {"loss": self.optimizer_.step(closure)}
+
+    def run_single_epoch(
+        self,
+        iterator: Any,
+        training: bool,
+        prefix: str,
+        step_fn: Any,
+        **fit_params: Any,
+    ) -> None:
+        if iterator is None:
+            return
+        self._set_training(training)
+        total = torch.zeros((), device=self.device)
+        n_rows = 0
+        for batch in iterator:
+            self.notify("on_batch_begin", batch=batch, training=training)
+            step = step_fn(batch, **fit_params)
+            self.notify("on_batch_end", batch=batch, training=training, **step)
+            total += step["loss"].detach() * len(batch[0])
+            n_rows += len(batch[0])
+        mean = total.item() / n_rows
+        self.history.record(f"{prefix}_loss", mean)
+        if not math.isfinite(mean):
+            raise TrainingDivergedError(f"the {prefix} loss is {mean}")

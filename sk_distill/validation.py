@@ -1,0 +1,270 @@
+"""Checks of what users pass: parameters, tables, labels, weights, probabilities."""
+
+import sys
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from difflib import get_close_matches
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import NotFittedError
+from sklearn.utils import check_array, check_consistent_length, column_or_1d
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+# Probabilities that were rounded to three digits still pass.
+_SUM_TOLERANCE = 1e-3
+
+
+def name_of(estimator: object) -> str:
+    """Return the class name that messages use."""
+    return type(estimator).__name__
+
+
+def check_real(
+    owner: object,
+    name: str,
+    value: Any,
+    low: float,
+    high: float = float("inf"),
+    *,
+    open_low: bool = False,
+    finite: bool = True,
+    why: str = "",
+) -> None:
+    """Raise unless ``value`` is a number in [low, high] (or (low, high])."""
+    expected = f"a number {'>' if open_low else '>='} {low:g}"
+    if high != float("inf"):
+        expected += f" and <= {high:g}"
+    elif not finite:
+        expected += ", inf included"
+    if not isinstance(value, Real) or isinstance(value, bool | np.bool_):
+        raise TypeError(
+            f"{name_of(owner)}: {name}={value!r} must be {expected}, got a "
+            f"{type(value).__name__}.{why and ' ' + why}"
+        )
+    number = float(value)
+    ok = (number > low if open_low else number >= low) and number <= high
+    if not ok or (finite and not np.isfinite(number)):
+        raise ValueError(
+            f"{name_of(owner)}: {name}={value!r} must be {expected}.{why and ' ' + why}"
+        )
+
+
+def check_integer(owner: object, name: str, value: Any, low: int) -> None:
+    """Raise unless ``value`` is an integer of at least ``low``."""
+    if not isinstance(value, Integral) or isinstance(value, bool | np.bool_):
+        raise TypeError(
+            f"{name_of(owner)}: {name}={value!r} must be an integer >= {low}, got a "
+            f"{type(value).__name__}."
+        )
+    if value < low:
+        raise ValueError(
+            f"{name_of(owner)}: {name}={value!r} must be an integer >= {low}."
+        )
+
+
+def check_choice(
+    owner: object, name: str, value: Any, choices: Collection[Any], also: str = ""
+) -> None:
+    """Raise unless ``value`` is one of ``choices``; name the nearest one."""
+    if isinstance(value, str | None) and value in choices:
+        return
+    valid = ", ".join(repr(choice) for choice in choices)
+    strings = [choice for choice in choices if isinstance(choice, str)]
+    near = get_close_matches(value, strings, n=1) if isinstance(value, str) else []
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise ValueError(
+        f"{name_of(owner)}: {name}={value!r} is not valid; choose one of {valid}"
+        f"{also and f' or {also}'}.{hint}"
+    )
+
+
+def check_hidden_layer_sizes(owner: object, value: Any) -> tuple[int, ...]:
+    """Return the layer sizes as a tuple; an integer is one layer."""
+    sizes = (value,) if isinstance(value, Integral) else value
+    valid = isinstance(sizes, tuple | list | np.ndarray) and len(sizes) > 0
+    if not valid or not all(isinstance(s, Integral) and int(s) > 0 for s in sizes):
+        raise ValueError(
+            f"{name_of(owner)}: hidden_layer_sizes={value!r} must be a positive "
+            "integer or a non-empty tuple of them. Use LinearStudent "
+            "(student='linear') for a student without hidden layers."
+        )
+    return tuple(int(size) for size in sizes)
+
+
+def encode_labels(estimator: BaseEstimator, X: Any, y: Any) -> tuple[Any, Any]:
+    """Return ``(classes, codes)`` with ``classes[codes] == y``.
+
+    Raises
+    ------
+    ValueError
+        For labels that are missing, continuous, or all of one class, and for another
+        number of labels than rows.
+    """
+    if y is None:
+        # scikit-learn's words; its checks look for them.
+        raise ValueError(
+            f"{name_of(estimator)} requires y to be passed, but the target y is None."
+        )
+    y = column_or_1d(y, warn=True)
+    check_consistent_length(X, y)
+    if y.dtype.kind == "f" and not np.isfinite(y).all():
+        raise ValueError(
+            f"{name_of(estimator)}: Input y contains NaN or infinity. Drop the rows "
+            "without a label before fitting."
+        )
+    check_classification_targets(y)
+    try:
+        classes, codes = np.unique(y, return_inverse=True)
+    except TypeError as error:
+        kinds = sorted({type(label).__name__ for label in y})
+        raise ValueError(
+            f"{name_of(estimator)}: y mixes labels that cannot be sorted "
+            f"({', '.join(kinds)}). Make them of one type, e.g. y.astype(str)."
+        ) from error
+    if len(classes) < 2:
+        raise ValueError(
+            f"{name_of(estimator)} needs at least two classes in y; got one class, "
+            f"{classes[0]!r}."
+        )
+    return classes, codes
+
+
+def check_sample_weight(
+    estimator: BaseEstimator, sample_weight: ArrayLike | None, n_rows: int
+) -> NDArray[np.float64] | None:
+    """Return the weights as float64, or None where every row weighs the same."""
+    if sample_weight is None:
+        return None
+    if isinstance(sample_weight, Real):
+        sample_weight = np.full(n_rows, float(sample_weight))
+    weight = check_array(
+        sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight"
+    )
+    if weight.shape != (n_rows,):
+        raise ValueError(
+            f"{name_of(estimator)}: sample_weight has shape {weight.shape}; expected "
+            f"one weight a row, ({n_rows},)."
+        )
+    if weight.min() < 0:
+        raise ValueError(
+            f"{name_of(estimator)}: sample_weight has negative values (the smallest is "
+            f"{weight.min():g}); weights must be >= 0. Clip or drop those rows."
+        )
+    if weight.sum() == 0:
+        raise ValueError(
+            f"{name_of(estimator)}: sample_weight is zero for every row; at least one "
+            "row must weigh something."
+        )
+    return weight
+
+
+def check_probabilities(
+    owner: str, proba: Any, n_rows: int, n_classes: int
+) -> NDArray[np.float64]:
+    """Return ``proba`` as float64 rows that sum to one.
+
+    Parameters
+    ----------
+    owner : str
+        Whose probabilities they are, for messages.
+    proba : array-like of shape (n_rows, n_classes)
+        What somebody says are probabilities.
+    n_rows, n_classes : int
+        The shape that is expected.
+
+    Raises
+    ------
+    ValueError
+        For another shape, NaN, a negative value, or rows that do not sum to one.
+    """
+    proba = np.asarray(proba)
+    if proba.shape != (n_rows, n_classes):
+        raise ValueError(
+            f"{owner} has shape {proba.shape}; expected {(n_rows, n_classes)}: one row "
+            "for each row of X, one column for each class in the order of np.unique(y)."
+        )
+    proba = proba.astype(np.float64)
+    if not np.isfinite(proba).all():
+        row = int(np.flatnonzero(~np.isfinite(proba).all(axis=1))[0])
+        raise ValueError(
+            f"{owner} holds NaN or infinity, first in row {row}; expected "
+            "probabilities. Drop or mend those rows."
+        )
+    if proba.size and proba.min() < 0:
+        row = int(np.flatnonzero((proba < 0).any(axis=1))[0])
+        raise ValueError(
+            f"{owner} holds negative values, first in row {row} (the smallest is "
+            f"{proba.min():g}); expected probabilities. Turn logits into "
+            "probabilities with scipy.special.softmax(logits, axis=1)."
+        )
+    total = proba.sum(axis=1, keepdims=True)
+    off = np.abs(total - 1).ravel() > _SUM_TOLERANCE
+    if off.any():
+        row = int(np.flatnonzero(off)[0])
+        raise ValueError(
+            f"{owner} does not sum to 1 in {int(off.sum())} of {n_rows} rows, first in "
+            f"row {row} (sum {total[row, 0]:g}); divide each row by its sum."
+        )
+    return proba / total
+
+
+def check_predict_input(estimator: BaseEstimator, X: Any) -> NDArray[Any]:
+    """Return X as a finite float array with the columns of ``fit``.
+
+    A plain float array, the usual case in production, is looked at once and passed
+    on; all else takes scikit-learn's way, with its messages.
+    """
+    if "classes_" not in vars(estimator):
+        check_is_fitted(estimator)
+        raise NotFittedError(f"This {name_of(estimator)} instance is not fitted yet.")
+    if (
+        type(X) is np.ndarray
+        and X.dtype.char in "fd"
+        and X.ndim == 2
+        and X.shape[1] == estimator.n_features_in_
+        and X.shape[0] > 0
+        and not hasattr(estimator, "feature_names_in_")
+        # One NaN or infinity makes the sum so; an overflow only takes the long way.
+        and np.isfinite(X.sum())
+    ):
+        return X
+    return validate_data(estimator, X, reset=False, dtype=[np.float64, np.float32])
+
+
+@contextmanager
+def unchanged_on_failure(estimator: BaseEstimator) -> Iterator[None]:
+    """Put the estimator's attributes back if the block raises (Ctrl-C included)."""
+    before = vars(estimator).copy()
+    try:
+        yield
+    except BaseException:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise
+
+
+def is_torch_module(value: object) -> bool:
+    """Whether ``value`` is an ``nn.Module`` instance; torch is not imported for it."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(value, torch.nn.Module)
+
+
+def is_torch_module_class(value: object) -> bool:
+    """Whether ``value`` is a subclass of ``nn.Module``."""
+    torch = sys.modules.get("torch")
+    return (
+        torch is not None
+        and isinstance(value, type)
+        and issubclass(value, torch.nn.Module)
+    )
+
+
+def is_skorch_net(value: object) -> bool:
+    """Whether ``value`` is a skorch net; skorch is not imported for it."""
+    skorch = sys.modules.get("skorch")
+    return skorch is not None and isinstance(value, skorch.NeuralNet)

@@ -1,0 +1,50 @@
+"""scikit-learn's own checks, on every kind of estimator that the package has."""
+
+from typing import Any
+
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from sk_distill import DistilledClassifier, LinearStudent, MLPStudent, MLPTeacher
+
+# A weighted row and a repeated row fall into other batches (and, with early stopping,
+# into another held-out part), so mini-batch training cannot give the same bits.
+MINI_BATCHES = {
+    "check_sample_weight_equivalence_on_dense_data": "mini-batches differ",
+}
+
+
+def expected_failures(estimator: Any) -> dict[str, str]:
+    parts = [
+        getattr(estimator, "student", estimator),
+        getattr(estimator, "teacher", estimator),
+    ]
+    exact = all(
+        isinstance(part, LogisticRegression)
+        or part == "linear"
+        or (isinstance(part, LinearStudent) and part.solver == "auto")
+        or getattr(part, "solver", None) == "lbfgs"
+        for part in parts
+    )
+    return {} if exact else MINI_BATCHES
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@parametrize_with_checks(
+    [
+        DistilledClassifier(MLPTeacher(max_iter=30), MLPStudent(max_iter=30)),
+        DistilledClassifier(LogisticRegression(), "linear"),
+        DistilledClassifier(LogisticRegression(), MLPStudent(solver="lbfgs")),
+        DistilledClassifier(LogisticRegression(), MLPStudent(max_iter=30)),
+        LinearStudent(),
+        LinearStudent(encoding=None),
+        LinearStudent(solver="adam", max_iter=100, learning_rate_init=0.01),
+        MLPStudent(max_iter=30),
+        MLPStudent(solver="lbfgs"),
+        MLPTeacher(max_iter=30),
+    ],
+    expected_failed_checks=expected_failures,
+)
+def test_sklearn_checks(estimator, check):
+    check(estimator)
