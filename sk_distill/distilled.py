@@ -17,12 +17,13 @@ from sklearn.utils.metadata_routing import (
 from sklearn.utils.validation import check_memory, validate_data
 
 from sk_distill.networks.parameters import check_objective, draw_seed, weigh_rows
-from sk_distill.soft_targets import teach, weight_params
+from sk_distill.soft_targets import check_teacher_cv, teach, weight_params
 from sk_distill.students.prepare import prepare_student
 from sk_distill.teachers import is_frozen, prepare_teacher, seed_parts
 from sk_distill.validation import (
     check_probabilities,
     check_sample_weight,
+    check_seed,
     encode_labels,
     name_of,
     unchanged_on_failure,
@@ -212,10 +213,12 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
         """
         with unchanged_on_failure(self):
             check_objective(self, self.distillation_weight, self.temperature, self.loss)
+            check_seed(self, self.random_state)
             validate_data(self, X, skip_check_array=True)
             student = prepare_student(self, self.student, self.verbose)
             student._check_before_fit(X)
             classes, codes = encode_labels(self, X, y)
+            check_teacher_cv(self, self.teacher_cv, codes)
             labels = classes[codes]
             weight = check_sample_weight(self, sample_weight, len(labels))
             student_weight = weigh_rows(self, self.class_weight, classes, codes, weight)
@@ -259,6 +262,34 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
             Columns in the order of ``classes_``.
         """
         return self._fitted_student().predict_proba(X)
+
+    def predict_log_proba(self, X: Any) -> NDArray[np.float64]:
+        """Return the logarithm of the student's probability of each class.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (n_samples, n_features)
+
+        Returns
+        -------
+        log_proba : ndarray of shape (n_samples, n_classes)
+            Columns in the order of ``classes_``.
+        """
+        return self._fitted_student().predict_log_proba(X)
+
+    def decision_function(self, X: Any) -> NDArray[np.float64]:
+        """Return the student's logits.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (n_samples, n_features)
+
+        Returns
+        -------
+        logits : ndarray of shape (n_samples,) or (n_samples, n_classes)
+            For two classes the log-odds of ``classes_[1]``.
+        """
+        return self._fitted_student().decision_function(X)
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Return the student's most probable class of each row.

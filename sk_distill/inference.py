@@ -19,12 +19,20 @@ def probabilities(logits: NDArray[Any]) -> NDArray[np.float64]:
     """
     logits = logits.astype(np.float64, copy=False)
     if logits.shape[-1] == 1:
-        positive = expit(logits)
-        return np.concatenate([1 - positive, positive], axis=-1)
+        # Not 1 - expit(z): that is 0 where the probability is merely small.
+        return expit(np.concatenate([-logits, logits], axis=-1))
     shifted = logits - logits.max(axis=-1, keepdims=True)
     np.exp(shifted, out=shifted)
     shifted /= shifted.sum(axis=-1, keepdims=True)
     return shifted
+
+
+def one_score_a_class(logits: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the logits in float64; for two classes one score, that of class 1."""
+    logits = logits.astype(np.float64, copy=False)
+    if logits.shape[-1] == 2:
+        return logits[:, 1] - logits[:, 0]
+    return logits[:, 0] if logits.shape[-1] == 1 else logits
 
 
 def mlp_logits(
@@ -38,7 +46,7 @@ def mlp_logits(
     Parameters
     ----------
     x : ndarray of shape (n_rows, n_inputs)
-        Encoded rows.
+        Encoded rows; their dtype is that of the arithmetic.
     coefs : sequence of ndarray of shape (n_in, n_out) or (n_members, n_in, n_out)
         Weights of each layer.
     intercepts : sequence of ndarray of shape (n_out,) or (n_members, n_out)
@@ -48,7 +56,7 @@ def mlp_logits(
     """
     last = len(coefs) - 1
     for i, (coef, intercept) in enumerate(zip(coefs, intercepts, strict=True)):
-        x = x @ coef
+        x = x @ coef.astype(x.dtype, copy=False)
         x += intercept if coef.ndim == 2 else intercept[:, None, :]
         if i < last:
             _activate(x, activation)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable
 from inspect import Parameter, signature
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,33 @@ from sklearn.utils.validation import has_fit_parameter
 
 from sk_distill.exceptions import DistillationWarning
 from sk_distill.validation import check_probabilities, name_of
+
+
+def check_teacher_cv(owner: object, teacher_cv: Any, codes: NDArray[Any]) -> None:
+    """Raise unless ``teacher_cv`` is None or can make folds of rows with these labels.
+
+    A splitter speaks for itself when it splits.
+    """
+    is_number = isinstance(teacher_cv, Integral) and not isinstance(teacher_cv, bool)
+    usable = (
+        teacher_cv >= 2
+        if is_number
+        else teacher_cv is None
+        or hasattr(teacher_cv, "get_n_splits")
+        or (isinstance(teacher_cv, Iterable) and not isinstance(teacher_cv, str))
+    )
+    if not usable:
+        raise ValueError(
+            f"{name_of(owner)}: teacher_cv={teacher_cv!r} must be None, a number of "
+            "folds >= 2, a splitter, or an iterable of (train, test) row numbers."
+        )
+    most = int(np.bincount(codes).max())
+    if is_number and teacher_cv > most:
+        raise ValueError(
+            f"{name_of(owner)}: teacher_cv={teacher_cv!r} makes more folds than the "
+            f"most frequent class has rows, {most}. Set teacher_cv to 2 .. {most}, or "
+            "to None."
+        )
 
 
 def teach(

@@ -11,7 +11,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
-from sklearn.utils import check_array, check_consistent_length, column_or_1d
+from sklearn.utils import (
+    check_array,
+    check_consistent_length,
+    check_random_state,
+    column_or_1d,
+)
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -67,6 +72,26 @@ def check_integer(owner: object, name: str, value: Any, low: int) -> None:
         )
 
 
+def check_boolean(owner: object, name: str, value: Any) -> None:
+    """Raise unless ``value`` is True or False; the text "False" would switch it on."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(
+            f"{name_of(owner)}: {name}={value!r} must be True or False, got a "
+            f"{type(value).__name__}."
+        )
+
+
+def check_seed(owner: object, value: Any) -> None:
+    """Raise unless ``value`` is what scikit-learn takes for a ``random_state``."""
+    try:
+        check_random_state(value)
+    except ValueError as error:
+        raise ValueError(
+            f"{name_of(owner)}: random_state={value!r} must be None, an integer from 0 "
+            "to 2**32 - 1, or a numpy.random.RandomState."
+        ) from error
+
+
 def check_choice(
     owner: object, name: str, value: Any, choices: Collection[Any], also: str = ""
 ) -> None:
@@ -87,13 +112,17 @@ def check_hidden_layer_sizes(owner: object, value: Any) -> tuple[int, ...]:
     """Return the layer sizes as a tuple; an integer is one layer."""
     sizes = (value,) if isinstance(value, Integral) else value
     valid = isinstance(sizes, tuple | list | np.ndarray) and len(sizes) > 0
-    if not valid or not all(isinstance(s, Integral) and int(s) > 0 for s in sizes):
+    if not valid or not all(_is_width(size) for size in sizes):
         raise ValueError(
             f"{name_of(owner)}: hidden_layer_sizes={value!r} must be a positive "
             "integer or a non-empty tuple of them. Use LinearStudent "
             "(student='linear') for a student without hidden layers."
         )
     return tuple(int(size) for size in sizes)
+
+
+def _is_width(size: Any) -> bool:
+    return isinstance(size, Integral) and not isinstance(size, bool) and int(size) > 0
 
 
 def encode_labels(estimator: BaseEstimator, X: Any, y: Any) -> tuple[Any, Any]:
@@ -217,7 +246,8 @@ def check_predict_input(estimator: BaseEstimator, X: Any) -> NDArray[Any]:
     """Return X as a finite float array with the columns of ``fit``.
 
     A plain float array, the usual case in production, is looked at once and passed
-    on; all else takes scikit-learn's way, with its messages.
+    on; all else takes scikit-learn's way, with its messages. Rows are contiguous, so
+    that the kind of table does not change a bit of the result.
     """
     if "classes_" not in vars(estimator):
         check_is_fitted(estimator)
@@ -226,6 +256,7 @@ def check_predict_input(estimator: BaseEstimator, X: Any) -> NDArray[Any]:
         type(X) is np.ndarray
         and X.dtype.char in "fd"
         and X.ndim == 2
+        and X.flags.c_contiguous
         and X.shape[1] == estimator.n_features_in_
         and X.shape[0] > 0
         and not hasattr(estimator, "feature_names_in_")
@@ -233,7 +264,9 @@ def check_predict_input(estimator: BaseEstimator, X: Any) -> NDArray[Any]:
         and np.isfinite(X.sum())
     ):
         return X
-    return validate_data(estimator, X, reset=False, dtype=[np.float64, np.float32])
+    return validate_data(
+        estimator, X, reset=False, dtype=[np.float64, np.float32], order="C"
+    )
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -11,7 +12,11 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import validate_data
 
 from sk_distill.encoding import Encoder, fit_encoder
-from sk_distill.inference import BLOCK_ROWS
+from sk_distill.inference import (
+    BLOCK_ROWS,
+    one_score_a_class,
+    probabilities,
+)
 from sk_distill.networks.parameters import check_objective, draw_seed, weigh_rows
 from sk_distill.validation import (
     check_predict_input,
@@ -33,8 +38,8 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
 
     A subclass says how its parameters are checked (:meth:`_check_parameters`) and
     become a plan (:meth:`_plan`), how its module is built (:meth:`_build_module`),
-    what is kept of it (:meth:`_keep`), and how what was kept turns rows into
-    probabilities (:meth:`_block_proba`).
+    what is kept of it (:meth:`_keep`), and how what was kept turns rows into logits
+    (:meth:`_block_logits`).
     """
 
     classes_: NDArray[Any]
@@ -120,6 +125,21 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
             self.loss_curve_ = self.history_["train_loss"]
         return self
 
+    def decision_function(self, X: Any) -> NDArray[np.float64]:
+        """Return the logits.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (n_samples, n_features)
+
+        Returns
+        -------
+        logits : ndarray of shape (n_samples,) or (n_samples, n_classes)
+            For two classes the log-odds of ``classes_[1]``; for more, what softmax
+            turns into the probabilities.
+        """
+        return self._in_blocks(X, one_score_a_class, np.float64)
+
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Return the probability of each class.
 
@@ -132,14 +152,22 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         proba : ndarray of shape (n_samples, n_classes)
             Columns in the order of ``classes_``.
         """
-        X = check_predict_input(self, X)
-        if len(X) <= BLOCK_ROWS:
-            return self._block_proba(X)
-        proba = np.empty((len(X), len(self.classes_)))
-        for start in range(0, len(X), BLOCK_ROWS):
-            block = slice(start, start + BLOCK_ROWS)
-            proba[block] = self._block_proba(X[block])
-        return proba
+        return self._in_blocks(X, probabilities, self._dtype())
+
+    def predict_log_proba(self, X: Any) -> NDArray[np.float64]:
+        """Return the logarithm of each class's probability.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (n_samples, n_features)
+
+        Returns
+        -------
+        log_proba : ndarray of shape (n_samples, n_classes)
+            Columns in the order of ``classes_``; -inf where a probability is zero.
+        """
+        with np.errstate(divide="ignore"):
+            return np.log(self.predict_proba(X))
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Return the most probable class of each row.
@@ -155,10 +183,45 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         codes = self.predict_proba(X).argmax(axis=1)
         return self.classes_[codes]
 
+    def _in_blocks(
+        self,
+        X: Any,
+        answer: Callable[[NDArray[Any]], NDArray[np.float64]],
+        dtype: type,
+    ) -> NDArray[np.float64]:
+        """Return ``answer(logits)`` for the rows of X, in bounded memory.
+
+        Single precision is enough for probabilities, which are at most 1, not for
+        logits, which have no bound.
+        """
+        X = check_predict_input(self, X)
+        if len(X) <= BLOCK_ROWS:
+            return answer(self._block_logits(X, dtype))
+        blocks = [
+            answer(self._block_logits(X[start : start + BLOCK_ROWS], dtype))
+            for start in range(0, len(X), BLOCK_ROWS)
+        ]
+        return np.concatenate(blocks)
+
     def _check_before_fit(self, X: Any) -> NDArray[Any]:
-        """Refuse parameters and rows that cannot be used; return the rows as floats."""
+        """Refuse parameters and rows that cannot be used; return the rows as floats.
+
+        They come back contiguous, so that the kind of table does not change a bit of
+        the result.
+        """
         self._check_parameters()
-        return validate_data(self, X, dtype=[np.float64, np.float32])
+        if getattr(self, "warm_start", False) and hasattr(self, "classes_"):
+            self._check_columns_of_earlier_fit(X)
+        return validate_data(self, X, dtype=[np.float64, np.float32], order="C")
+
+    def _check_columns_of_earlier_fit(self, X: Any) -> None:
+        try:
+            validate_data(self, X, reset=False, skip_check_array=True)
+        except ValueError as error:
+            raise ValueError(
+                f"{name_of(self)}: warm_start=True goes on with the columns of the "
+                f"earlier fit. {error} Set warm_start=False to start anew."
+            ) from error
 
     def _check_targets(
         self, X: NDArray[Any], y: Any, soft_targets: ArrayLike | None
@@ -208,11 +271,14 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         """Raise for a parameter that cannot be used."""
 
     @abstractmethod
-    def _block_proba(self, X: NDArray[Any]) -> NDArray[np.float64]:
-        """Return the probabilities of a block of checked rows."""
+    def _block_logits(self, X: NDArray[Any], dtype: type) -> NDArray[Any]:
+        """Return the logits of a block of checked rows, computed in ``dtype``.
+
+        One column may do for two classes.
+        """
 
     def _dtype(self) -> type:
-        """Return the dtype of training."""
+        """Return the dtype of training and of probabilities."""
         return np.float32
 
     def _plan(self, n_rows: int, seed: int) -> TrainingPlan:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sk_distill.inference import probabilities
 from sk_distill.networks.base import NetworkClassifier
 from sk_distill.networks.parameters import check_training_parameters, make_plan
 from sk_distill.validation import is_torch_module, name_of
@@ -82,9 +81,8 @@ class ModuleClassifier(NetworkClassifier):
         self.random_state = random_state
         self.verbose = verbose
 
-    def _block_proba(self, X: NDArray[Any]) -> NDArray[np.float64]:
-        inputs = self.encoder_.transform(X, np.float32)
-        return probabilities(module_logits(self.module_, inputs))
+    def _block_logits(self, X: NDArray[Any], dtype: type) -> NDArray[Any]:
+        return module_logits(self.module_, self.encoder_.transform(X, np.float32))
 
     def _check_parameters(self) -> None:
         check_training_parameters(self)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from numbers import Integral
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,9 +12,11 @@ from sklearn.utils.class_weight import compute_class_weight
 
 from sk_distill.encoding import ENCODINGS
 from sk_distill.validation import (
+    check_boolean,
     check_choice,
     check_integer,
     check_real,
+    check_seed,
     name_of,
 )
 
@@ -69,16 +71,22 @@ def check_training_parameters(owner: Any) -> None:
     check_real(
         owner, "validation_fraction", owner.validation_fraction, 0, 0.9, open_low=True
     )
-    if not isinstance(owner.device, str):
+    check_boolean(owner, "early_stopping", owner.early_stopping)
+    check_seed(owner, owner.random_state)
+    if not isinstance(owner.callbacks, list | tuple | None):
         raise TypeError(
-            f"{name_of(owner)}: device={owner.device!r} must be a string: 'auto', "
-            "'cpu', 'cuda', …"
+            f"{name_of(owner)}: callbacks={owner.callbacks!r} must be a list of skorch "
+            "callbacks, or None."
         )
-    if owner.net_params is not None and not isinstance(owner.net_params, dict):
+    if not isinstance(owner.net_params, dict | None):
         raise TypeError(
             f"{name_of(owner)}: net_params={owner.net_params!r} must be a dict of "
             "parameters of the skorch net, or None."
         )
+
+    from sk_distill.training import check_plan
+
+    check_plan(name_of(owner), owner._plan(n_rows=1, seed=0))
 
 
 def make_plan(
@@ -130,7 +138,6 @@ def draw_seed(random_state: Any) -> int:
     if random_state is None:
         return int(np.random.default_rng().integers(2**31))
     if isinstance(random_state, Integral):
-        check_random_state(random_state)
         return int(random_state)
     return int(check_random_state(random_state).randint(2**31 - 1))
 
@@ -150,14 +157,42 @@ def weigh_rows(
             f"{name_of(owner)}: class_weight={class_weight!r} needs labels, but y is "
             "None. Pass y, or class_weight=None."
         )
+    owner_and_value = f"{name_of(owner)}: class_weight={class_weight!r}"
     if isinstance(class_weight, str):
         check_choice(owner, "class_weight", class_weight, ["balanced"], "a dict")
-    per_class = compute_class_weight(
-        class_weight, classes=classes, y=classes[codes], sample_weight=weight
-    )
-    if not (np.isfinite(per_class).all() and per_class.min() >= 0):
-        raise ValueError(
-            f"{name_of(owner)}: class_weight={class_weight!r} must hold finite weights "
-            ">= 0."
+        per_class = compute_class_weight(
+            "balanced", classes=classes, y=classes[codes], sample_weight=weight
         )
-    return per_class[codes] if weight is None else weight * per_class[codes]
+    elif isinstance(class_weight, dict):
+        per_class = _weights_from_dict(owner_and_value, class_weight, classes)
+    else:
+        raise TypeError(
+            f"{owner_and_value} must be a dict of class labels and weights, "
+            "'balanced' or None."
+        )
+    rows = per_class[codes] if weight is None else weight * per_class[codes]
+    if not rows.any():
+        raise ValueError(
+            f"{owner_and_value} leaves every row with a weight of zero; at least one "
+            "row must weigh something."
+        )
+    return rows
+
+
+def _weights_from_dict(
+    owner_and_value: str, class_weight: dict[Any, Any], classes: NDArray[Any]
+) -> NDArray[np.float64]:
+    """Return a weight for each class; a class that is not named weighs 1."""
+    labels = classes.tolist()
+    unnamed = [label for label in labels if label not in class_weight]
+    # As in scikit-learn: a name too many is a class that this fold has not, unless
+    # another one is missing, which looks like a typing error.
+    if unnamed and len(labels) - len(unnamed) != len(class_weight):
+        raise ValueError(
+            f"{owner_and_value} names classes that y has not, and leaves out "
+            f"{unnamed}; y has {labels}."
+        )
+    values = [class_weight.get(label, 1.0) for label in labels]
+    if not all(isinstance(v, Real) and 0 <= float(v) < np.inf for v in values):
+        raise ValueError(f"{owner_and_value} must hold finite weights >= 0.")
+    return np.array(values, dtype=np.float64)

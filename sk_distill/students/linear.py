@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sk_distill.inference import probabilities
 from sk_distill.networks import NetworkClassifier
 from sk_distill.networks.mlp import read_weights, write_weights
 from sk_distill.networks.parameters import check_training_parameters, make_plan
-from sk_distill.validation import check_choice, check_predict_input, check_real
+from sk_distill.validation import check_boolean, check_choice, check_real
 
 if TYPE_CHECKING:
     from sk_distill.nn import StackedMLP
@@ -155,30 +154,14 @@ class LinearStudent(NetworkClassifier):
         self.random_state = random_state
         self.verbose = verbose
 
-    def decision_function(self, X: Any) -> NDArray[np.float64]:
-        """Return the logits.
-
-        Parameters
-        ----------
-        X : array-like or frame of shape (n_samples, n_features)
-
-        Returns
-        -------
-        logits : ndarray of shape (n_samples,) or (n_samples, n_classes)
-            For two classes the log-odds of ``classes_[1]``.
-        """
-        logits = self._logits(check_predict_input(self, X))
-        return logits[:, 0] if logits.shape[1] == 1 else logits
-
-    def _logits(self, X: NDArray[Any]) -> NDArray[np.float64]:
+    def _block_logits(self, X: NDArray[Any], dtype: type) -> NDArray[np.float64]:
+        # Coefficients in units of the input need all the digits of the input.
         return X @ self.coef_.T + self.intercept_
-
-    def _block_proba(self, X: NDArray[Any]) -> NDArray[np.float64]:
-        return probabilities(self._logits(X))
 
     def _check_parameters(self) -> None:
         check_choice(self, "solver", self.solver, ("auto", "lbfgs", "adam"))
         check_real(self, "alpha", self.alpha, 0)
+        check_boolean(self, "warm_start", self.warm_start)
         check_training_parameters(self)
 
     def _dtype(self) -> type:
@@ -194,7 +177,11 @@ class LinearStudent(NetworkClassifier):
         module = StackedMLP([n_inputs, n_outputs])
         if warm:
             coef, intercept = self.encoder_.unfold(self.coef_, self.intercept_)
-            write_weights(self, module, [coef.T], [intercept])
+        else:
+            # The problem is convex: zero is as good a start as any, and the same one
+            # every time.
+            coef, intercept = np.zeros((n_outputs, n_inputs)), np.zeros(n_outputs)
+        write_weights(self, module, [coef.T], [intercept])
         return module
 
     def _keep(self, module: StackedMLP) -> None:

@@ -8,11 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sk_distill.inference import mlp_logits, probabilities
+from sk_distill.inference import mlp_logits
 from sk_distill.networks import NetworkClassifier
 from sk_distill.networks.mlp import ACTIVATIONS, read_weights, write_weights
 from sk_distill.networks.parameters import check_training_parameters, make_plan
-from sk_distill.validation import check_choice, check_hidden_layer_sizes, check_real
+from sk_distill.validation import (
+    check_boolean,
+    check_choice,
+    check_hidden_layer_sizes,
+    check_real,
+)
 
 if TYPE_CHECKING:
     from sk_distill.nn import StackedMLP
@@ -165,17 +170,16 @@ class MLPStudent(NetworkClassifier):
         self.random_state = random_state
         self.verbose = verbose
 
-    def _block_proba(self, X: NDArray[Any]) -> NDArray[np.float64]:
-        inputs = self.encoder_.transform(X, self.coefs_[0].dtype)
-        return probabilities(
-            mlp_logits(inputs, self.coefs_, self.intercepts_, self.activation)
-        )
+    def _block_logits(self, X: NDArray[Any], dtype: type) -> NDArray[Any]:
+        inputs = self.encoder_.transform(X, dtype)
+        return mlp_logits(inputs, self.coefs_, self.intercepts_, self.activation)
 
     def _check_parameters(self) -> None:
         check_choice(self, "solver", self.solver, ("auto", "adam", "lbfgs"))
         check_choice(self, "activation", self.activation, ACTIVATIONS)
         check_hidden_layer_sizes(self, self.hidden_layer_sizes)
         check_real(self, "alpha", self.alpha, 0)
+        check_boolean(self, "warm_start", self.warm_start)
         check_training_parameters(self)
 
     def _dtype(self) -> type:

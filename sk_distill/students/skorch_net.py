@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
-from sk_distill.inference import probabilities
 from sk_distill.networks import NetworkClassifier
 from sk_distill.networks.module import check_logit_shape
 from sk_distill.networks.parameters import draw_seed
@@ -73,7 +72,7 @@ class SkorchStudent(NetworkClassifier):
         }
         return len(history), curves
 
-    def _block_proba(self, X: NDArray[Any]) -> NDArray[np.float64]:
+    def _block_logits(self, X: NDArray[Any], dtype: type) -> NDArray[Any]:
         from sk_distill.training.distilling_net import net_logits
 
-        return probabilities(net_logits(self.net_, X.astype(np.float32, copy=False)))
+        return net_logits(self.net_, X.astype(np.float32, copy=False))

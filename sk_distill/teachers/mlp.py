@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import log_softmax, logsumexp
 
-from sk_distill.inference import mlp_logits, probabilities
+from sk_distill.inference import mlp_logits
 from sk_distill.networks import NetworkClassifier
 from sk_distill.networks.mlp import ACTIVATIONS, read_weights
 from sk_distill.networks.parameters import check_training_parameters, make_plan
@@ -155,12 +156,16 @@ class MLPTeacher(NetworkClassifier):
         self.random_state = random_state
         self.verbose = verbose
 
-    def _block_proba(self, X: NDArray[Any]) -> NDArray[np.float64]:
-        inputs = self.encoder_.transform(X, self.coefs_[0].dtype)
-        proba = probabilities(
-            mlp_logits(inputs, self.coefs_, self.intercepts_, self.activation)
-        )
-        return proba.mean(axis=0) if proba.ndim == 3 else proba
+    def _block_logits(self, X: NDArray[Any], dtype: type) -> NDArray[Any]:
+        inputs = self.encoder_.transform(X, dtype)
+        logits = mlp_logits(inputs, self.coefs_, self.intercepts_, self.activation)
+        if logits.ndim == 2:
+            return logits
+        # The members' mean is taken over probabilities: log Σ_m Q_m / n_members.
+        if logits.shape[-1] == 1:
+            logits = np.concatenate([np.zeros_like(logits), logits], axis=-1)
+        members = log_softmax(logits, axis=-1)
+        return logsumexp(members, axis=0) - np.log(len(members))
 
     def _check_parameters(self) -> None:
         check_choice(self, "activation", self.activation, ACTIVATIONS)

@@ -46,11 +46,7 @@ def prepare_teacher(teacher: Any) -> BaseEstimator:
     if is_skorch_net(teacher) or is_skorch_net(getattr(teacher, "estimator", None)):
         return SkorchTeacher(teacher)
     if isinstance(teacher, list):
-        from sklearn.ensemble import VotingClassifier
-
-        return VotingClassifier(
-            [(name, clone(member)) for name, member in teacher], voting="soft"
-        )
+        return _soft_vote(teacher)
     if not hasattr(teacher, "fit"):
         raise TypeError(
             f"teacher={teacher!r} is no classifier; pass None, a classifier with "
@@ -64,6 +60,21 @@ def prepare_teacher(teacher: Any) -> BaseEstimator:
             "parameter."
         )
     return clone(teacher)
+
+
+def _soft_vote(members: list[Any]) -> BaseEstimator:
+    """Return the mean of several teachers, each of them whatever a teacher may be."""
+    from sklearn.ensemble import VotingClassifier
+
+    pairs = [m for m in members if isinstance(m, tuple) and len(m) == 2]
+    if not members or len(pairs) < len(members):
+        raise TypeError(
+            f"teacher={members!r} must be a non-empty list of (name, classifier), such "
+            "as [('forest', RandomForestClassifier()), ('network', MLPTeacher())]."
+        )
+    return VotingClassifier(
+        [(name, prepare_teacher(member)) for name, member in pairs], voting="soft"
+    )
 
 
 def is_frozen(teacher: Any) -> bool:

@@ -2,7 +2,15 @@
 
 from sk_distill.training.data import TrainingData
 from sk_distill.training.fit import TrainedModule, train_module
+from sk_distill.training.net import check_plan
 from sk_distill.training.objective import Objective
 from sk_distill.training.plan import TrainingPlan
 
-__all__ = ["Objective", "TrainedModule", "TrainingData", "TrainingPlan", "train_module"]
+__all__ = [
+    "Objective",
+    "TrainedModule",
+    "TrainingData",
+    "TrainingPlan",
+    "check_plan",
+    "train_module",
+]

@@ -2,32 +2,44 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 
 
-def resolve_device(device: str) -> torch.device:
+def resolve_device(owner: str, device: Any) -> torch.device:
     """Return the torch device that ``device`` names.
 
     Raises
     ------
-    ValueError
-        When the device does not exist on this machine.
+    TypeError, ValueError
+        When it names none, or one that this machine has not.
     """
+    if not isinstance(device, str):
+        raise TypeError(
+            f"{owner}: device={device!r} must be a string: 'auto', 'cpu', 'cuda', …"
+        )
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         found = torch.device(device)
     except RuntimeError as error:
         raise ValueError(
-            f"device={device!r} is no torch device. Use 'auto', 'cpu', 'cuda' or "
-            "another name that torch.device takes."
+            f"{owner}: device={device!r} is no torch device. Use 'auto', 'cpu', 'cuda' "
+            "or another name that torch.device takes."
         ) from error
     if found.type == "cuda" and not torch.cuda.is_available():
         raise ValueError(
-            f"device={device!r}, but torch sees no GPU on this machine. "
+            f"{owner}: device={device!r}, but torch sees no GPU on this machine. "
             "Use device='auto' to take a GPU only where there is one."
         )
+    try:
+        torch.zeros(1, device=found).item()
+    except (AssertionError, NotImplementedError, RuntimeError) as error:
+        raise ValueError(
+            f"{owner}: device={device!r} cannot hold numbers on this machine "
+            f"({str(error).splitlines()[0]}). Use 'auto' or 'cpu'."
+        ) from error
     return found
 
 

@@ -8,8 +8,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from skorch.callbacks import EarlyStopping, EpochTimer, PrintLog
-from skorch.utils import noop
 from torch import nn
 
 from sk_distill.exceptions import DistillationConvergenceWarning, TrainingDivergedError
@@ -17,7 +15,7 @@ from sk_distill.training.batches import TensorRows
 from sk_distill.training.data import TrainingData
 from sk_distill.training.devices import intra_op_threads, resolve_device
 from sk_distill.training.holdout import holdout_mask
-from sk_distill.training.lbfgs import ScipyLBFGS
+from sk_distill.training.net import make_net
 from sk_distill.training.objective import Objective
 from sk_distill.training.plan import TrainingPlan
 from sk_distill.training.seeding import isolated_seed
@@ -70,11 +68,11 @@ def train_module(
         When the loss stops being a finite number.
     """
     total_weight = len(data.inputs) if data.weight is None else float(data.weight.sum())
-    device = resolve_device(plan.device)
+    device = resolve_device(owner, plan.device)
     with isolated_seed(plan.seed, device):
         module = build().to(torch.from_numpy(np.empty(0, data.inputs.dtype)).dtype)
         train_rows, validation_rows = _split(data, objective, plan, device)
-        net = _make_net(
+        net = make_net(
             module,
             objective,
             plan,
@@ -125,58 +123,6 @@ def _split(
         if held_out is not None:
             return rows(~held_out), rows(held_out)
     return rows(slice(None)), None
-
-
-def _make_net(
-    module: nn.Module,
-    objective: Objective,
-    plan: TrainingPlan,
-    device: torch.device,
-    alpha: float,
-    *,
-    validates: bool,
-) -> TensorNet:
-    """Return the skorch net that the plan describes."""
-    params: dict[str, Any] = {
-        "module": module,
-        "criterion": objective,
-        "device": device,
-        "verbose": plan.verbose,
-        # An L2 penalty of alpha / 2 ||w||² has the gradient that a coupled weight decay
-        # adds; biases go free.
-        "optimizer__param_groups": [("*bias*", {"weight_decay": 0.0})],
-    }
-    callbacks = list(plan.callbacks)
-    if plan.verbose:
-        callbacks += [("epoch_timer", EpochTimer()), ("print_log", PrintLog())]
-    if plan.solver == "lbfgs":
-        params |= {
-            "optimizer": ScipyLBFGS,
-            "optimizer__max_iter": plan.max_iter,
-            "optimizer__tol": plan.tol,
-            "optimizer__weight_decay": alpha,
-            "max_epochs": 1,
-            "batch_size": -1,
-        }
-    else:
-        params |= {
-            "optimizer": torch.optim.AdamW if plan.weight_decay else torch.optim.Adam,
-            "optimizer__fused": device.type in ("cpu", "cuda"),
-            "optimizer__weight_decay": plan.weight_decay or alpha,
-            "lr": plan.learning_rate,
-            "max_epochs": plan.max_iter,
-            "batch_size": plan.batch_size,
-        }
-        patience = EarlyStopping(
-            monitor="valid_loss" if validates else "train_loss",
-            patience=plan.n_iter_no_change,
-            threshold=plan.tol,
-            threshold_mode="abs",
-            sink=noop,
-            load_best=validates,
-        )
-        callbacks.append(("early_stopping", patience))
-    return TensorNet(**(params | {"callbacks": callbacks} | dict(plan.net_params)))
 
 
 def _summary(

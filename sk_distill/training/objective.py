@@ -107,13 +107,19 @@ class Objective(nn.Module):
             return hard_cross_entropy(logits, targets["codes"])
         teacher_logits, codes = targets["teacher_logits"], targets.get("codes")
         t = self.temperature
-        soft = t * t * self.loss(logits / t, teacher_logits / t, codes)
-        if soft.shape != logits.shape[:-1]:
+        soft = self.loss(logits / t, teacher_logits / t, codes)
+        if not isinstance(soft, Tensor) or soft.shape != logits.shape[:-1]:
+            returned = (
+                f"shape {tuple(soft.shape)}"
+                if isinstance(soft, Tensor)
+                else f"{type(soft).__name__} {soft!r}"
+            )
             raise ValueError(
-                f"loss {self.loss!r} returned shape {tuple(soft.shape)}; expected one "
+                f"loss {self.loss!r} returned {returned}; expected a tensor of one "
                 f"value a row, {tuple(logits.shape[:-1])}. Sum over the class axis "
                 "(dim=-1) and leave the mean over rows to the caller."
             )
+        soft = t * t * soft
         if self.hard_share == 0 or codes is None:
             return soft
         hard = hard_cross_entropy(logits, codes)
