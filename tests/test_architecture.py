@@ -1,0 +1,88 @@
+"""Every room imports only from the rooms that docs/architecture.md allows."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import sk_distill
+
+ROOT = Path(sk_distill.__file__).parent
+
+# A room may import from itself and from these.
+BASE = {"exceptions"}
+MAY_IMPORT = {
+    "exceptions": set(),
+    "validation": BASE,
+    "inference": set(),
+    "encoding": {"validation"},
+    "losses": set(),
+    "nn": set(),
+    "training": {"losses", "nn"} | BASE,
+    "networks": {"training", "nn", "losses", "encoding", "inference", "validation"},
+    "soft_targets": {"validation"} | BASE,
+    "teachers": {"networks", "training", "nn", "encoding", "inference", "validation"},
+    "students": {"networks", "training", "nn", "encoding", "inference", "validation"},
+    "distilled": {
+        "networks",
+        "soft_targets",
+        "students",
+        "teachers",
+        "validation",
+    },
+}
+
+# Nothing but these may import torch or skorch when the package is imported: a student
+# predicts without them.
+TORCH_ROOMS = {"losses", "nn", "training"}
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def imported_modules(tree: ast.AST) -> set[str]:
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            names.add(node.module)
+    return names
+
+
+def imported_at_import_time(tree: ast.Module) -> set[str]:
+    names = set()
+    for node in tree.body:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names |= imported_modules(ast.Module([node], []))
+    return names
+
+
+FILES = sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_stay_within_the_allowed_rooms(path):
+    room = room_of(path)
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    rooms = {
+        module.split(".")[1]
+        for module in imported_modules(tree)
+        if module.startswith("sk_distill.")
+    }
+    assert rooms <= MAY_IMPORT[room] | {room}
+    if room not in TORCH_ROOMS:
+        heavy = {"torch", "skorch"} | {f"sk_distill.{name}" for name in TORCH_ROOMS}
+        early = {m for m in imported_at_import_time(tree) if m != "sk_distill"}
+        assert not {
+            m for m in early if any((m + ".").startswith(h + ".") for h in heavy)
+        }
+
+
+def test_losses_and_modules_do_not_know_skorch():
+    for path in FILES:
+        if room_of(path) in {"losses", "nn"}:
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            assert not {m for m in imported_modules(tree) if m.startswith("skorch")}
