@@ -36,6 +36,7 @@ teacher = MLPTeacher((256, 256), n_members=10)
 model = DistilledClassifier(
     teacher, MLPStudent((64,)), distillation_weight=3, temperature=4, random_state=0
 )
+print("Ten networks learn the digits, then one student learns from them ...\n")
 model.fit(X_train, y_train)
 alone = MLPStudent((64,), random_state=0).fit(X_train, y_train)
 

@@ -138,7 +138,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
             For two classes the log-odds of ``classes_[1]``; for more, what softmax
             turns into the probabilities.
         """
-        return self._in_blocks(X, one_score_a_class, np.float64)
+        return self._in_blocks(X, one_score_a_class)
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Return the probability of each class.
@@ -152,7 +152,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         proba : ndarray of shape (n_samples, n_classes)
             Columns in the order of ``classes_``.
         """
-        return self._in_blocks(X, probabilities, self._dtype())
+        return self._in_blocks(X, probabilities)
 
     def predict_log_proba(self, X: Any) -> NDArray[np.float64]:
         """Return the logarithm of each class's probability.
@@ -184,21 +184,14 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         return self.classes_[codes]
 
     def _in_blocks(
-        self,
-        X: Any,
-        answer: Callable[[NDArray[Any]], NDArray[np.float64]],
-        dtype: type,
+        self, X: Any, answer: Callable[[NDArray[Any]], NDArray[np.float64]]
     ) -> NDArray[np.float64]:
-        """Return ``answer(logits)`` for the rows of X, in bounded memory.
-
-        Single precision is enough for probabilities, which are at most 1, not for
-        logits, which have no bound.
-        """
+        """Return ``answer(logits)`` for the rows of X, in bounded memory."""
         X = check_predict_input(self, X)
         if len(X) <= BLOCK_ROWS:
-            return answer(self._block_logits(X, dtype))
+            return answer(self._block_logits(X))
         blocks = [
-            answer(self._block_logits(X[start : start + BLOCK_ROWS], dtype))
+            answer(self._block_logits(X[start : start + BLOCK_ROWS]))
             for start in range(0, len(X), BLOCK_ROWS)
         ]
         return np.concatenate(blocks)
@@ -271,14 +264,11 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         """Raise for a parameter that cannot be used."""
 
     @abstractmethod
-    def _block_logits(self, X: NDArray[Any], dtype: type) -> NDArray[Any]:
-        """Return the logits of a block of checked rows, computed in ``dtype``.
-
-        One column may do for two classes.
-        """
+    def _block_logits(self, X: NDArray[Any]) -> NDArray[Any]:
+        """Return the logits of a block of checked rows; one column may do for two."""
 
     def _dtype(self) -> type:
-        """Return the dtype of training and of probabilities."""
+        """Return the dtype of training."""
         return np.float32
 
     def _plan(self, n_rows: int, seed: int) -> TrainingPlan:

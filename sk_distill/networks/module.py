@@ -81,7 +81,7 @@ class ModuleClassifier(NetworkClassifier):
         self.random_state = random_state
         self.verbose = verbose
 
-    def _block_logits(self, X: NDArray[Any], dtype: type) -> NDArray[Any]:
+    def _block_logits(self, X: NDArray[Any]) -> NDArray[Any]:
         return module_logits(self.module_, self.encoder_.transform(X, np.float32))
 
     def _check_parameters(self) -> None:

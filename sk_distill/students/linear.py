@@ -154,8 +154,7 @@ class LinearStudent(NetworkClassifier):
         self.random_state = random_state
         self.verbose = verbose
 
-    def _block_logits(self, X: NDArray[Any], dtype: type) -> NDArray[np.float64]:
-        # Coefficients in units of the input need all the digits of the input.
+    def _block_logits(self, X: NDArray[Any]) -> NDArray[np.float64]:
         return X @ self.coef_.T + self.intercept_
 
     def _check_parameters(self) -> None:

@@ -170,8 +170,8 @@ class MLPStudent(NetworkClassifier):
         self.random_state = random_state
         self.verbose = verbose
 
-    def _block_logits(self, X: NDArray[Any], dtype: type) -> NDArray[Any]:
-        inputs = self.encoder_.transform(X, dtype)
+    def _block_logits(self, X: NDArray[Any]) -> NDArray[Any]:
+        inputs = self.encoder_.transform(X, np.float64)
         return mlp_logits(inputs, self.coefs_, self.intercepts_, self.activation)
 
     def _check_parameters(self) -> None:

@@ -72,7 +72,7 @@ class SkorchStudent(NetworkClassifier):
         }
         return len(history), curves
 
-    def _block_logits(self, X: NDArray[Any], dtype: type) -> NDArray[Any]:
+    def _block_logits(self, X: NDArray[Any]) -> NDArray[Any]:
         from sk_distill.training.distilling_net import net_logits
 
         return net_logits(self.net_, X.astype(np.float32, copy=False))

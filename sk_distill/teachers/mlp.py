@@ -156,8 +156,8 @@ class MLPTeacher(NetworkClassifier):
         self.random_state = random_state
         self.verbose = verbose
 
-    def _block_logits(self, X: NDArray[Any], dtype: type) -> NDArray[Any]:
-        inputs = self.encoder_.transform(X, dtype)
+    def _block_logits(self, X: NDArray[Any]) -> NDArray[Any]:
+        inputs = self.encoder_.transform(X, np.float64)
         logits = mlp_logits(inputs, self.coefs_, self.intercepts_, self.activation)
         if logits.ndim == 2:
             return logits
