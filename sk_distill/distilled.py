@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn import get_config
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
 from sklearn.utils.metadata_routing import (
     MetadataRouter,
     MethodMapping,
@@ -325,8 +326,7 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
     ) -> tuple[Any, NDArray[np.float64]]:
         """Return the fitted teacher and its soft targets for the rows of X."""
         teacher = prepare_teacher(self.teacher)
-        frozen = is_frozen(teacher)
-        if frozen and self.teacher_cv is not None:
+        if is_frozen(teacher) and self.teacher_cv is not None:
             raise ValueError(
                 f"{name_of(self)}: teacher_cv={self.teacher_cv!r} would fit the "
                 "teacher on folds, but the teacher is frozen. Set teacher_cv=None, or "
@@ -344,7 +344,7 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
             teacher, X, y, classes, fit_params, self.teacher_cv, self.n_jobs
         )
         # A cache answers with a copy; what the user froze is kept as it is.
-        return (teacher if frozen else fitted), proba
+        return (teacher if isinstance(teacher, FrozenEstimator) else fitted), proba
 
     def _keep(self, classes: NDArray[Any], teacher: Any, student: Any) -> None:
         """Set the fitted attributes."""
