@@ -220,6 +220,7 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
             student._check_before_fit(X)
             classes, codes = encode_labels(self, X, y)
             check_teacher_cv(self, self.teacher_cv, codes)
+            student._check_shapes(self.n_features_in_, len(classes))
             labels = classes[codes]
             weight = check_sample_weight(self, sample_weight, len(labels))
             student_weight = weigh_rows(self, self.class_weight, classes, codes, weight)

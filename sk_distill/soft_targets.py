@@ -128,7 +128,8 @@ def label_rows(teacher: Any, X: Any, classes: NDArray[Any]) -> NDArray[np.float6
             f"{classes.tolist()}. Pass rows of every class, or teacher_proba with the "
             "columns of those classes dropped and the rows scaled to sum to 1."
         )
-    proba = check_probabilities(owner, proba, proba.shape[0], len(classes))
+    n_rows = X.shape[0] if hasattr(X, "shape") else len(X)
+    proba = check_probabilities(owner, proba, n_rows, len(classes))
     position = {label: column for column, label in enumerate(known.tolist())}
     return proba[:, [position[label] for label in classes.tolist()]]
 

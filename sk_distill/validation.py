@@ -146,19 +146,19 @@ def encode_labels(estimator: BaseEstimator, X: Any, y: Any) -> tuple[Any, Any]:
             f"{name_of(estimator)}: Input y contains NaN or infinity. Drop the rows "
             "without a label before fitting."
         )
-    check_classification_targets(y)
-    try:
-        classes, codes = np.unique(y, return_inverse=True)
-    except TypeError as error:
+    if y.dtype == object and any(isinstance(label, str) for label in y):
         kinds = sorted({type(label).__name__ for label in y})
-        raise ValueError(
-            f"{name_of(estimator)}: y mixes labels that cannot be sorted "
-            f"({', '.join(kinds)}). Make them of one type, e.g. y.astype(str)."
-        ) from error
+        if len(kinds) > 1:
+            raise ValueError(
+                f"{name_of(estimator)}: y mixes labels that cannot be sorted "
+                f"({', '.join(kinds)}). Make them of one type, e.g. y.astype(str)."
+            )
+    check_classification_targets(y)
+    classes, codes = np.unique(y, return_inverse=True)
     if len(classes) < 2:
         raise ValueError(
             f"{name_of(estimator)} needs at least two classes in y; got one class, "
-            f"{classes[0]!r}."
+            f"{classes.tolist()[0]!r}."
         )
     return classes, codes
 

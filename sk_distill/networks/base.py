@@ -114,6 +114,8 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
             encoder = self.encoder_ if warm else fit_encoder(self.encoding, X, weight)
             inputs = encoder.transform(X, self._dtype())
 
+            self._check_shapes(inputs.shape[1], len(classes))
+
             from sk_distill.training import Objective, TrainingData
 
             self.classes_, self.encoder_ = classes, encoder
@@ -262,6 +264,9 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
     @abstractmethod
     def _check_parameters(self) -> None:
         """Raise for a parameter that cannot be used."""
+
+    def _check_shapes(self, n_inputs: int, n_classes: int) -> None:
+        """Raise for a network that cannot take such rows or tell so many classes."""
 
     @abstractmethod
     def _block_logits(self, X: NDArray[Any]) -> NDArray[Any]:

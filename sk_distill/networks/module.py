@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
@@ -91,13 +93,16 @@ class ModuleClassifier(NetworkClassifier):
         return make_plan(self, n_rows, seed, solver="adam")
 
     def _build_module(self, n_inputs: int, n_outputs: int, warm: bool) -> nn.Module:
-        n_classes = max(n_outputs, 2)
         if is_torch_module(self.module):
-            module = deepcopy(self.module)
-        else:
-            module = self.module(n_inputs, n_classes)
+            return deepcopy(self.module)
+        return self.module(n_inputs, max(n_outputs, 2))
+
+    def _check_shapes(self, n_inputs: int, n_classes: int) -> None:
+        from sk_distill.training import isolated_seed
+
+        with isolated_seed(0, "cpu"):
+            module = self._build_module(n_inputs, n_classes, warm=False)
         check_module(name_of(self), module, n_inputs, n_classes)
-        return module
 
     def _keep(self, module: nn.Module) -> None:
         self.module_ = module
@@ -124,14 +129,21 @@ def check_module(owner: str, module: Any, n_inputs: int, n_classes: int) -> None
             f"{owner}: module(n_features={n_inputs}, n_classes={n_classes}) returned "
             f"{module!r}; expected an nn.Module."
         )
-    try:
+    with wrong_rows(owner, module, n_inputs):
         shape = module_logits(module, np.zeros((2, n_inputs), dtype=np.float32)).shape
+    check_logit_shape(owner, shape, 2, n_classes)
+
+
+@contextmanager
+def wrong_rows(owner: str, module: Any, n_inputs: int) -> Iterator[None]:
+    """Say in plain words what torch says of a product of the wrong shapes."""
+    try:
+        yield
     except RuntimeError as error:
         raise ValueError(
-            f"{owner}: the module {type(module).__name__} cannot take rows of "
-            f"{n_inputs} columns: {error}"
+            f"{owner}: {type(module).__name__} cannot take rows of {n_inputs} columns: "
+            f"{error}. Change the width of its first layer."
         ) from error
-    check_logit_shape(owner, shape, 2, n_classes)
 
 
 def check_logit_shape(

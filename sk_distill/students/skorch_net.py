@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 
 from sk_distill.networks import NetworkClassifier
-from sk_distill.networks.module import check_logit_shape
+from sk_distill.networks.module import check_logit_shape, wrong_rows
 from sk_distill.networks.parameters import draw_seed
 from sk_distill.validation import name_of
 
@@ -55,15 +55,12 @@ class SkorchStudent(NetworkClassifier):
     def _train(
         self, data: TrainingData, objective: Objective, *, warm: bool
     ) -> tuple[int, dict[str, NDArray[np.float64]]]:
-        from sk_distill.training.distilling_net import net_logits, train_net
+        from sk_distill.training.distilling_net import train_net
 
         seed = draw_seed(self.random_state)
         self.net_ = train_net(
             clone(self.net), objective, data, seed, owner=name_of(self)
         )
-        few = data.inputs[:2]
-        logits = net_logits(self.net_, few)
-        check_logit_shape(name_of(self), logits.shape, len(few), len(self.classes_))
         history = self.net_.history
         curves = {
             name: np.array(history[:, name])
@@ -71,6 +68,16 @@ class SkorchStudent(NetworkClassifier):
             if name in history[0]
         }
         return len(history), curves
+
+    def _check_shapes(self, n_inputs: int, n_classes: int) -> None:
+        from sk_distill.training import isolated_seed
+        from sk_distill.training.distilling_net import net_logits
+
+        net = clone(self.net)
+        rows = np.zeros((2, n_inputs), dtype=np.float32)
+        with isolated_seed(0, "cpu"), wrong_rows(name_of(self), net, n_inputs):
+            shape = net_logits(net.initialize(), rows).shape
+        check_logit_shape(name_of(self), shape, len(rows), n_classes)
 
     def _block_logits(self, X: NDArray[Any]) -> NDArray[Any]:
         from sk_distill.training.distilling_net import net_logits

@@ -5,6 +5,7 @@ from sk_distill.training.fit import TrainedModule, train_module
 from sk_distill.training.net import check_plan
 from sk_distill.training.objective import Objective
 from sk_distill.training.plan import TrainingPlan
+from sk_distill.training.seeding import isolated_seed
 
 __all__ = [
     "Objective",
@@ -12,5 +13,6 @@ __all__ = [
     "TrainingData",
     "TrainingPlan",
     "check_plan",
+    "isolated_seed",
     "train_module",
 ]

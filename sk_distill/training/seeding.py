@@ -8,12 +8,12 @@ import torch
 
 
 @contextmanager
-def isolated_seed(seed: int, device: torch.device) -> Iterator[None]:
+def isolated_seed(seed: int, device: torch.device | str) -> Iterator[None]:
     """Seed torch and numpy inside the block; put both generators back after it.
 
     The global generators are what a user's modules and callbacks draw from.
     """
-    devices = [device] if device.type == "cuda" else []
+    devices = [device] if torch.device(device).type == "cuda" else []
     numpy_state = np.random.get_state()  # noqa: NPY002
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed)
