@@ -87,7 +87,7 @@ def teach(
     """
     if cv is None:
         teacher.fit(X, y, **fit_params)
-        return teacher, label_rows(teacher, X, classes)
+        return teacher, label_rows(teacher, X, len(y), classes)
     proba = cross_val_predict(
         teacher,
         X,
@@ -103,7 +103,9 @@ def teach(
     return teacher.fit(X, y, **fit_params), proba
 
 
-def label_rows(teacher: Any, X: Any, classes: NDArray[Any]) -> NDArray[np.float64]:
+def label_rows(
+    teacher: Any, X: Any, n_rows: int, classes: NDArray[Any]
+) -> NDArray[np.float64]:
     """Return the fitted teacher's probabilities, columns in the order of ``classes``.
 
     Raises
@@ -128,7 +130,6 @@ def label_rows(teacher: Any, X: Any, classes: NDArray[Any]) -> NDArray[np.float6
             f"{classes.tolist()}. Pass rows of every class, or teacher_proba with the "
             "columns of those classes dropped and the rows scaled to sum to 1."
         )
-    n_rows = X.shape[0] if hasattr(X, "shape") else len(X)
     proba = check_probabilities(owner, proba, n_rows, len(classes))
     position = {label: column for column, label in enumerate(known.tolist())}
     return proba[:, [position[label] for label in classes.tolist()]]
