@@ -184,7 +184,9 @@ def linear_rows(repeats: int) -> Iterator[Row]:
         repeats,
         at_most=1.5,
     )
-    agreement = np.abs(student.predict_proba(X) - regression.predict_proba(X)).max()
+    agreement = np.abs(
+        student.predict_proba(scaled) - regression.predict_proba(scaled)
+    ).max()
     print(f"largest difference in probability, labels: {agreement:.1e}")
     expanded = np.repeat(scaled, N_CLASSES, axis=0)
     classes = np.tile(np.arange(N_CLASSES), N_ROWS)
@@ -196,7 +198,9 @@ def linear_rows(repeats: int) -> Iterator[Row]:
         repeats,
         times_faster=2,
     )
-    agreement = np.abs(student.predict_proba(X) - regression.predict_proba(X)).max()
+    agreement = np.abs(
+        student.predict_proba(scaled) - regression.predict_proba(scaled)
+    ).max()
     print(f"largest difference in probability, soft targets: {agreement:.1e}")
 
 
