@@ -4,6 +4,7 @@ from sk_distill.distilled import DistilledClassifier
 from sk_distill.exceptions import DistillationWarning, TrainingDivergedError
 from sk_distill.students import LinearStudent, MLPStudent
 from sk_distill.teachers import MLPTeacher
+from sk_distill.transfer_sets import Munge
 
 __version__ = "0.1.0.dev0"
 
@@ -13,5 +14,6 @@ __all__ = [
     "LinearStudent",
     "MLPStudent",
     "MLPTeacher",
+    "Munge",
     "TrainingDivergedError",
 ]

@@ -10,6 +10,7 @@ from sklearn import get_config
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
+from sklearn.utils import Tags, get_tags
 from sklearn.utils.metadata_routing import (
     MetadataRouter,
     MethodMapping,
@@ -17,14 +18,16 @@ from sklearn.utils.metadata_routing import (
 )
 from sklearn.utils.validation import check_memory, validate_data
 
-from sk_distill.networks.parameters import check_objective, draw_seed, weigh_rows
+from sk_distill.networks.parameters import check_objective, weigh_rows
 from sk_distill.soft_targets import check_teacher_cv, teach, weight_params
 from sk_distill.students.prepare import prepare_student
 from sk_distill.teachers import is_frozen, prepare_teacher, seed_parts
+from sk_distill.transfer_sets import Munge, prepare_transfer_set
 from sk_distill.validation import (
     check_probabilities,
     check_sample_weight,
     check_seed,
+    draw_seed,
     encode_labels,
     name_of,
     unchanged_on_failure,
@@ -78,7 +81,14 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
         None: the teacher labels the rows that it was fitted on. Else each row is
         labelled by a clone fitted on other folds, so that a teacher that knows its
         rows by heart still says what it does not know (Dao et al. 2021,
-        arXiv:2104.09732); ``teacher_`` is fitted on all rows.
+        arXiv:2104.09732); ``teacher_`` is fitted on all rows. For groups pass their
+        splits, ``list(GroupKFold().split(X, y, groups))``. A row that no fold holds
+        out, as the first ones in order of time, has its label for a soft target.
+    transfer_set : {"munge"}, Munge, rows or None, default=None
+        More rows for the teacher to label, each of which weighs in the distillation
+        loss as much as the mean labelled row: a :class:`Munge` makes them ("munge" with
+        its defaults), or they are an array or a frame of unlabelled rows with the
+        columns of X. They have no part in the first term, and λ = 0 has no use of them.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes in both terms of the objective. The teacher is not
         weighted by it; it has parameters of its own.
@@ -159,6 +169,7 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
         temperature: float = 1.0,
         loss: Any = "soft_cross_entropy",
         teacher_cv: Any = None,
+        transfer_set: Any = None,
         class_weight: Any = None,
         memory: Any = None,
         n_jobs: int | None = None,
@@ -171,6 +182,7 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
         self.temperature = temperature
         self.loss = loss
         self.teacher_cv = teacher_cv
+        self.transfer_set = transfer_set
         self.class_weight = class_weight
         self.memory = memory
         self.n_jobs = n_jobs
@@ -190,7 +202,8 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like or frame of shape (n_samples, n_features)
-            Rows. The student wants finite numbers.
+            Rows. The student takes numbers, booleans, strings, categoricals and missing
+            values (see its ``encoding``); the teacher gets them as they come.
         y : array-like of shape (n_samples,)
             Class labels.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -217,18 +230,22 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
             check_seed(self, self.random_state)
             validate_data(self, X, skip_check_array=True)
             student = prepare_student(self, self.student, self.verbose)
-            student._check_before_fit(X)
-            classes, codes = encode_labels(self, X, y)
+            table = student._check_before_fit(X)
+            classes, codes = encode_labels(self, table, y)
             check_teacher_cv(self, self.teacher_cv, codes)
-            student._check_shapes(self.n_features_in_, len(classes))
+            student._check_module(table, len(classes))
             labels = classes[codes]
             weight = check_sample_weight(self, sample_weight, len(labels))
             student_weight = weigh_rows(self, self.class_weight, classes, codes, weight)
             seed = None if self.random_state is None else draw_seed(self.random_state)
 
-            teacher = None
+            transfer_set = self._check_transfer_set(teacher_proba, seed)
+
+            teacher = transfer_X = transfer_proba = None
             if teacher_proba is None:
-                teacher, proba = self._teach(X, labels, classes, weight, seed)
+                teacher, proba, transfer_X, transfer_proba = self._teach(
+                    X, labels, classes, weight, transfer_set, seed
+                )
             else:
                 proba = check_probabilities(
                     f"{name_of(self)}: teacher_proba",
@@ -244,12 +261,26 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
                 labels,
                 student_weight,
                 soft_targets=proba,
+                transfer_X=transfer_X,
+                transfer_targets=transfer_proba,
                 distillation_weight=self.distillation_weight,
                 temperature=self.temperature,
                 loss=self.loss,
             )
+            if not (table.has_missing or _allows_missing(teacher)):
+                student.allow_missing_ = False
             self._keep(classes, teacher, student)
         return self
+
+    def __sklearn_tags__(self) -> Tags:
+        """Say that missing values are welcome where student and teacher take them."""
+        tags = super().__sklearn_tags__()
+        student = prepare_student(self, self.student, self.verbose)
+        inputs = get_tags(student).input_tags
+        teacher = prepare_teacher(self.teacher)
+        tags.input_tags.allow_nan = inputs.allow_nan and _allows_missing(teacher)
+        tags.input_tags.string = inputs.string
+        return tags
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Return the student's probability of each class.
@@ -323,9 +354,10 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
         y: NDArray[Any],
         classes: NDArray[Any],
         weight: NDArray[np.float64] | None,
+        transfer_set: Any,
         seed: int | None,
-    ) -> tuple[Any, NDArray[np.float64]]:
-        """Return the fitted teacher and its soft targets for the rows of X."""
+    ) -> tuple[Any, NDArray[np.float64], Any, NDArray[np.float64] | None]:
+        """Return the fitted teacher, its soft targets and the labelled transfer set."""
         teacher = prepare_teacher(self.teacher)
         if is_frozen(teacher) and self.teacher_cv is not None:
             raise ValueError(
@@ -340,12 +372,35 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
             fit_params = process_routing(self, "fit", sample_weight=weight).teacher.fit
         else:
             fit_params = weight_params(teacher, weight)
-        cached_teach = check_memory(self.memory).cache(teach, ignore=["n_jobs"])
-        fitted, proba = cached_teach(
-            teacher, X, y, classes, fit_params, self.teacher_cv, self.n_jobs
+        memory = check_memory(self.memory)
+        fitted, *answers = memory.cache(teach, ignore=["n_jobs", "verbose"])(
+            teacher,
+            X,
+            y,
+            classes,
+            fit_params,
+            self.teacher_cv,
+            transfer_set,
+            self.n_jobs,
+            self.verbose,
         )
         # A cache answers with a copy; what the user froze is kept as it is.
-        return (teacher if isinstance(teacher, FrozenEstimator) else fitted), proba
+        return (teacher if isinstance(teacher, FrozenEstimator) else fitted), *answers
+
+    def _check_transfer_set(self, teacher_proba: Any, seed: int | None) -> Any:
+        """Return what makes or is the transfer set; λ = 0 has no use of any."""
+        transfer_set = prepare_transfer_set(self, self.transfer_set, seed)
+        if transfer_set is None or self.distillation_weight == 0:
+            return None
+        if teacher_proba is not None:
+            raise ValueError(
+                f"{name_of(self)}: transfer_set={self.transfer_set!r} needs a teacher "
+                "that labels it, but teacher_proba took the teacher's place. Pass a "
+                "teacher (FrozenEstimator, if it is fitted), or transfer_set=None."
+            )
+        if not isinstance(transfer_set, Munge):
+            validate_data(self, transfer_set, reset=False, skip_check_array=True)
+        return transfer_set
 
     def _keep(self, classes: NDArray[Any], teacher: Any, student: Any) -> None:
         """Set the fitted attributes."""
@@ -367,3 +422,8 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
                 "appropriate arguments before using this estimator."
             )
         return self.student_
+
+
+def _allows_missing(teacher: Any) -> bool:
+    """Whether a teacher says that it takes missing values; no teacher minds none."""
+    return teacher is None or get_tags(teacher).input_tags.allow_nan

@@ -39,7 +39,7 @@ def one_score_a_class(logits: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def mlp_logits(
-    x: NDArray[Any],
+    first: NDArray[Any],
     coefs: Sequence[NDArray[Any]],
     intercepts: Sequence[NDArray[Any]],
     activation: str,
@@ -48,21 +48,21 @@ def mlp_logits(
 
     Parameters
     ----------
-    x : ndarray of shape (n_rows, n_inputs)
-        Encoded rows.
+    first : ndarray of shape (n_rows, n_out) or (n_members, n_rows, n_out)
+        Rows times the weights of the first layer; it is written to.
     coefs : sequence of ndarray of shape (n_in, n_out) or (n_members, n_in, n_out)
-        Weights of each layer.
+        Weights of the layers after the first.
     intercepts : sequence of ndarray of shape (n_out,) or (n_members, n_out)
-        Biases of each layer.
+        Biases of all layers.
     activation : {"identity", "logistic", "relu", "tanh"}
         What hidden layers apply.
     """
-    last = len(coefs) - 1
-    for i, (coef, intercept) in enumerate(zip(coefs, intercepts, strict=True)):
+    x = first
+    for intercept, coef in zip(intercepts, coefs, strict=False):
+        x += intercept[..., None, :]
+        _activate(x, activation)
         x = x @ coef.astype(np.float64, copy=False)
-        x += intercept if coef.ndim == 2 else intercept[:, None, :]
-        if i < last:
-            _activate(x, activation)
+    x += intercepts[-1][..., None, :]
     return x
 
 

@@ -9,14 +9,23 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
+from joblib import Parallel, delayed
 from numpy.typing import NDArray
+from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
-from sklearn.model_selection import cross_val_predict
+from sklearn.model_selection import check_cv
 from sklearn.pipeline import Pipeline
+from sklearn.utils import gen_batches
 from sklearn.utils.validation import has_fit_parameter
 
+from sk_distill._sklearn import num_samples, safe_indexing
 from sk_distill.exceptions import DistillationWarning
+from sk_distill.transfer_sets import Munge
 from sk_distill.validation import check_probabilities, name_of
+
+# Rows that a teacher is asked for at once: its answer, and what it needs to find it,
+# stay small next to the table.
+_CHUNK_ROWS = 65_536
 
 
 def check_teacher_cv(owner: object, teacher_cv: Any, codes: NDArray[Any]) -> None:
@@ -53,9 +62,11 @@ def teach(
     classes: NDArray[Any],
     fit_params: dict[str, Any],
     cv: Any,
+    transfer_set: Any,
     n_jobs: int | None,
-) -> tuple[Any, NDArray[np.float64]]:
-    """Fit the teacher on all rows and let it label them.
+    verbose: int,
+) -> tuple[Any, NDArray[np.float64], Any, NDArray[np.float64] | None]:
+    """Fit the teacher on all rows and let it label them, and more rows.
 
     All that decides the result is an argument, so that ``joblib.Memory`` can cache
     the call.
@@ -75,38 +86,93 @@ def teach(
     cv : None, int or splitter
         None: the teacher labels the rows that it was fitted on. Else each row is
         labelled by a teacher fitted on other folds (Dao et al. 2021, arXiv:2104.09732).
+    transfer_set : None, Munge or rows
+        See :class:`sk_distill.DistilledClassifier`.
     n_jobs : int or None
         Folds fitted at once.
+    verbose : int
+        Whether to say how far the labelling of transfer rows is.
 
     Returns
     -------
     teacher : classifier
         Fitted on all rows.
     proba : ndarray of shape (n_samples, n_classes)
-        Its probabilities, columns in the order of ``classes``.
+        The soft targets, columns in the order of ``classes``.
+    transfer_X : table of n_transfer rows or None
+        The transfer set.
+    transfer_proba : ndarray of shape (n_transfer, n_classes) or None
+        What the fitted teacher says of it.
     """
+    if cv is not None:
+        proba = out_of_fold(teacher, X, y, classes, fit_params, cv, n_jobs)
+    teacher.fit(X, y, **fit_params)
     if cv is None:
-        teacher.fit(X, y, **fit_params)
-        return teacher, label_rows(teacher, X, len(y), classes)
-    proba = cross_val_predict(
-        teacher,
-        X,
-        y,
-        cv=cv,
-        n_jobs=n_jobs,
-        params=fit_params,
-        method="predict_proba",
+        proba = label_rows(teacher, X, classes)
+    if transfer_set is None:
+        return teacher, proba, None, None
+    rows = transfer_set.sample(X) if isinstance(transfer_set, Munge) else transfer_set
+    return teacher, proba, rows, label_rows(teacher, rows, classes, verbose=verbose)
+
+
+def out_of_fold(
+    teacher: Any,
+    X: Any,
+    y: NDArray[Any],
+    classes: NDArray[Any],
+    fit_params: dict[str, Any],
+    cv: Any,
+    n_jobs: int | None,
+) -> NDArray[np.float64]:
+    """Return for each row what a clone of the teacher fitted on other folds says.
+
+    A row that several folds hold out gets the mean; one that none holds out, as the
+    first rows in order of time, has its label for a soft target. A class that a clone
+    has not seen has probability zero. Parameters are those of :func:`teach`.
+    """
+    folds = list(check_cv(cv, y, classifier=True).split(X, y))
+    answers = Parallel(n_jobs=n_jobs)(
+        delayed(_teach_fold)(clone(teacher), X, y, classes, fit_params, train, test)
+        for train, test in folds
     )
-    proba = check_probabilities(
-        f"teacher {name_of(teacher)}", proba, len(y), len(classes)
+    total = np.zeros((len(y), len(classes)))
+    times = np.zeros(len(y))
+    for (_, test), answer in zip(folds, answers, strict=True):
+        total[test] += answer
+        times[test] += 1
+    never = times == 0
+    total[never] = y[never, None] == classes
+    return total / np.maximum(times, 1)[:, None]
+
+
+def _teach_fold(
+    teacher: Any,
+    X: Any,
+    y: NDArray[Any],
+    classes: NDArray[Any],
+    fit_params: dict[str, Any],
+    train: NDArray[np.int64],
+    test: NDArray[np.int64],
+) -> NDArray[np.float64]:
+    """Fit the teacher on the rows ``train`` and return what it says of ``test``."""
+    params = {name: safe_indexing(value, train) for name, value in fit_params.items()}
+    teacher.fit(safe_indexing(X, train), y[train], **params)
+    # Classes that these rows lack are no mistake of the teacher's.
+    known = classes[np.isin(classes, y[train])]
+    proba = np.zeros((len(test), len(classes)))
+    proba[:, np.isin(classes, known)] = label_rows(
+        teacher, safe_indexing(X, test), known
     )
-    return teacher.fit(X, y, **fit_params), proba
+    return proba
 
 
 def label_rows(
-    teacher: Any, X: Any, n_rows: int, classes: NDArray[Any]
+    teacher: Any, X: Any, classes: NDArray[Any], *, verbose: int = 0
 ) -> NDArray[np.float64]:
     """Return the fitted teacher's probabilities, columns in the order of ``classes``.
+
+    The teacher is asked for a chunk of rows at a time, and ``verbose`` says how far it
+    is.
 
     Raises
     ------
@@ -114,7 +180,14 @@ def label_rows(
         When the teacher knows other classes, or answers with what are no
         probabilities.
     """
-    proba = np.asarray(teacher.predict_proba(X))
+    n_rows = num_samples(X)
+    chunks = []
+    for rows in gen_batches(n_rows, _CHUNK_ROWS):
+        chunk = X if n_rows <= _CHUNK_ROWS else safe_indexing(X, rows)
+        chunks.append(np.asarray(teacher.predict_proba(chunk)))
+        if verbose:
+            print(f"teacher: {rows.stop:,} of {n_rows:,} rows labelled")
+    proba = np.concatenate(chunks)
     known = np.asarray(teacher.classes_)
     owner = f"teacher {name_of(teacher)}"
     unseen = [label for label in classes.tolist() if label not in known.tolist()]

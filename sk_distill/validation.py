@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
-from sklearn.exceptions import NotFittedError
 from sklearn.utils import (
     check_array,
     check_consistent_length,
@@ -18,7 +17,6 @@ from sklearn.utils import (
     column_or_1d,
 )
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
 
 # Probabilities that were rounded to three digits still pass.
 _SUM_TOLERANCE = 1e-3
@@ -90,6 +88,19 @@ def check_seed(owner: object, value: Any) -> None:
             f"{name_of(owner)}: random_state={value!r} must be None, an integer from 0 "
             "to 2**32 - 1, or a numpy.random.RandomState."
         ) from error
+
+
+def draw_seed(random_state: Any) -> int:
+    """Return the seed that ``random_state`` stands for.
+
+    An integer is its own seed. None draws one from the operating system, so that
+    numpy's global generator is neither used nor moved.
+    """
+    if random_state is None:
+        return int(np.random.default_rng().integers(2**31))
+    if isinstance(random_state, Integral):
+        return int(random_state)
+    return int(check_random_state(random_state).randint(2**31 - 1))
 
 
 def check_choice(
@@ -240,33 +251,6 @@ def check_probabilities(
             f"row {row} (sum {total[row, 0]:g}); divide each row by its sum."
         )
     return proba / total
-
-
-def check_predict_input(estimator: BaseEstimator, X: Any) -> NDArray[Any]:
-    """Return X as a finite float array with the columns of ``fit``.
-
-    A plain float array, the usual case in production, is looked at once and passed
-    on; all else takes scikit-learn's way, with its messages. Rows are contiguous, so
-    that the kind of table does not change a bit of the result.
-    """
-    if "classes_" not in vars(estimator):
-        check_is_fitted(estimator)
-        raise NotFittedError(f"This {name_of(estimator)} instance is not fitted yet.")
-    if (
-        type(X) is np.ndarray
-        and X.dtype.char in "fd"
-        and X.ndim == 2
-        and X.flags.c_contiguous
-        and X.shape[1] == estimator.n_features_in_
-        and X.shape[0] > 0
-        and not hasattr(estimator, "feature_names_in_")
-        # One NaN or infinity makes the sum so; an overflow only takes the long way.
-        and np.isfinite(X.sum())
-    ):
-        return X
-    return validate_data(
-        estimator, X, reset=False, dtype=[np.float64, np.float32], order="C"
-    )
 
 
 @contextmanager

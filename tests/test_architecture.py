@@ -13,14 +13,16 @@ ROOT = Path(sk_distill.__file__).parent
 BASE = {"exceptions"}
 MAY_IMPORT = {
     "exceptions": set(),
+    "_sklearn": set(),
     "validation": BASE,
     "inference": set(),
     "encoding": {"validation"},
+    "transfer_sets": {"encoding", "validation"},
     "losses": set(),
     "nn": set(),
     "training": {"losses", "nn"} | BASE,
     "networks": {"training", "nn", "losses", "encoding", "inference", "validation"},
-    "soft_targets": {"validation"} | BASE,
+    "soft_targets": {"_sklearn", "transfer_sets", "validation"} | BASE,
     "teachers": {"networks", "training", "nn", "encoding", "inference", "validation"},
     "students": {"networks", "training", "nn", "encoding", "inference", "validation"},
     "distilled": {
@@ -28,6 +30,7 @@ MAY_IMPORT = {
         "soft_targets",
         "students",
         "teachers",
+        "transfer_sets",
         "validation",
     },
 }

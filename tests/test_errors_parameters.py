@@ -414,7 +414,8 @@ class TestWarmStart:
 
 
 def test_warm_start_with_other_layers():
-    student = MLPStudent((8,), max_iter=2, warm_start=True).fit(X, Y)
+    student = MLPStudent((8,), encoding="standard", max_iter=2, warm_start=True)
+    student.fit(X, Y)
     message = says(
         "MLPStudent: warm_start=True goes on with weights of shapes [(4, 8), (8, 3)]; "
         "this fit has [(4, 5), (5, 3)]. Keep the columns and hidden_layer_sizes of the "

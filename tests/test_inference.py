@@ -4,6 +4,7 @@ import torch
 from numpy.testing import assert_allclose
 from scipy.special import softmax
 
+from sk_distill.encoding import Table, TableEncoder
 from sk_distill.inference import BLOCK_ROWS, mlp_logits, probabilities
 from sk_distill.networks.mlp import ACTIVATIONS, read_weights
 from sk_distill.nn import StackedMLP
@@ -37,8 +38,11 @@ def test_numpy_forward_is_torchs(activation, n_members):
     before = x.copy()
     with torch.no_grad():
         expected = module(torch.from_numpy(x)).numpy()
-    coefs, intercepts = read_weights(module)
-    assert_allclose(mlp_logits(x, coefs, intercepts, activation), expected, atol=1e-5)
+    encoder = TableEncoder().fit(Table(x), np.ones((11, 1)), None, None, 1)
+    coefs, intercepts = read_weights(module, encoder)
+    first = encoder.product(x, coefs[0])
+    logits = mlp_logits(first, coefs[1:], intercepts, activation)
+    assert_allclose(logits, expected, atol=1e-5)
     assert (x == before).all()
 
 

@@ -78,7 +78,17 @@ def test_module_class_is_trained_as_an_mlp_student_is(multiclass):
     X, y = multiclass
     X = X * 50.0 + 7.0
     model = distil(Perceptron, X, y)
-    by_hand = MLPStudent((16,), alpha=0.0, random_state=0)
+    by_hand = MLPStudent(
+        (16,),
+        encoding="standard",
+        alpha=0.0,
+        dropout=0.0,
+        weight_decay=0.0,
+        learning_rate="constant",
+        learning_rate_init=1e-3,
+        max_iter=200,
+        random_state=0,
+    )
     by_hand.fit(X, y, soft_targets=proba_of(X, y))
     assert_allclose(model.predict_proba(X), by_hand.predict_proba(X), atol=1e-5)
     assert_allclose(model.loss_curve_, by_hand.loss_curve_, atol=1e-5)

@@ -245,7 +245,8 @@ def test_seed_goes_to_the_parts_without_one(multiclass):
 @pytest.mark.parametrize("table", ["binary", "multiclass"])
 def test_mlp_teacher_is_the_mean_of_its_members_by_hand(request, table):
     X, y = request.getfixturevalue(table)
-    teacher = MLP((8, 4), "tanh", n_members=3, max_iter=3, random_state=0).fit(X, y)
+    settings = {"encoding": "standard", "max_iter": 3, "random_state": 0}
+    teacher = MLP((8, 4), "tanh", n_members=3, **settings).fit(X, y)
     (u, v, w), (a, b, c) = teacher.coefs_, teacher.intercepts_
     members = []
     for m in range(3):
@@ -259,7 +260,8 @@ def test_mlp_teacher_is_the_mean_of_its_members_by_hand(request, table):
 
 def test_mlp_teacher_ends_with_the_weights_of_its_best_epoch(multiclass):
     X, y = multiclass
-    teacher = MLP((32,), learning_rate_init=0.05, tol=0, random_state=0).fit(X, y)
+    settings = {"learning_rate": "constant", "learning_rate_init": 0.05}
+    teacher = MLP((32,), max_iter=200, tol=0, random_state=0, **settings).fit(X, y)
     best = int(teacher.history_["valid_loss"].argmin()) + 1
     assert teacher.n_iter_ == best + 10
     stopped_there = clone(teacher).set_params(max_iter=best).fit(X, y)
@@ -291,7 +293,12 @@ def test_mlp_teacher_drops_units_in_training_and_only_there(multiclass):
 def test_mlp_teacher_decays_weights_apart_from_the_gradient():
     """Columns of zeros have no gradient: their weights shrink by 1 - lr * decay."""
     X, y = np.zeros((40, 3)), np.arange(40) % 2
-    settings = {"encoding": None, "learning_rate_init": 0.01, "batch_size": 40}
+    settings = {
+        "encoding": None,
+        "learning_rate": "constant",
+        "learning_rate_init": 0.01,
+        "batch_size": 40,
+    }
     free, decayed = (
         MLP((8,), weight_decay=decay, max_iter=5, random_state=0, **settings).fit(X, y)
         for decay in (0.0, 5.0)

@@ -9,19 +9,22 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.validation import validate_data
+from sklearn.exceptions import NotFittedError
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sk_distill.encoding import Encoder, fit_encoder
+from sk_distill.encoding import Table, TableEncoder, check_table
 from sk_distill.inference import (
     BLOCK_ROWS,
     one_score_a_class,
     probabilities,
 )
-from sk_distill.networks.parameters import check_objective, draw_seed, weigh_rows
+from sk_distill.networks.parameters import check_objective, weigh_rows
+from sk_distill.networks.rows import Rows
 from sk_distill.validation import (
-    check_predict_input,
     check_probabilities,
     check_sample_weight,
+    draw_seed,
     encode_labels,
     name_of,
     unchanged_on_failure,
@@ -30,6 +33,7 @@ from sk_distill.validation import (
 if TYPE_CHECKING:
     from torch import nn
 
+    from sk_distill.nn import SlotRows
     from sk_distill.training import Objective, TrainingData, TrainingPlan
 
 
@@ -43,13 +47,15 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
     """
 
     classes_: NDArray[Any]
-    encoder_: Encoder
+    encoder_: TableEncoder
+    allow_missing_: bool
     n_features_in_: int
     n_iter_: int
     loss_curve_: NDArray[np.float64]
     history_: dict[str, NDArray[np.float64]]
 
     encoding: str | None
+    n_bins: int
     class_weight: Any
     random_state: Any
 
@@ -60,6 +66,8 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         sample_weight: ArrayLike | None = None,
         *,
         soft_targets: ArrayLike | None = None,
+        transfer_X: Any = None,
+        transfer_targets: ArrayLike | None = None,
         distillation_weight: float = 1.0,
         temperature: float = 1.0,
         loss: Any = "soft_cross_entropy",
@@ -69,7 +77,8 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like or frame of shape (n_samples, n_features)
-            Rows of finite numbers.
+            Rows: numbers, booleans, strings, categoricals, missing values. Infinite
+            numbers and dates are refused.
         y : array-like of shape (n_samples,) or None
             Class labels. None, with ``soft_targets``, learns from these alone; the
             classes are then ``0 .. n_classes - 1``.
@@ -78,6 +87,11 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
             row that is not there.
         soft_targets : array-like of shape (n_samples, n_classes), default=None
             A teacher's probabilities, columns in the order of ``np.unique(y)``.
+        transfer_X : array-like or frame of shape (n_transfer, n_features), default=None
+            More rows, without labels. Each weighs in the distillation loss as much as
+            the mean labelled row.
+        transfer_targets : array-like of shape (n_transfer, n_classes), default=None
+            The teacher's probabilities for them.
         distillation_weight : float, default=1.0
             λ of the objective; without ``soft_targets`` it is not used. ``inf`` leaves
             the labels out.
@@ -104,23 +118,35 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
             distillation_weight = np.inf
         with unchanged_on_failure(self):
             check_objective(self, distillation_weight, temperature, loss)
-            X = self._check_before_fit(X)
-            classes, codes, proba = self._check_targets(X, y, soft_targets)
-            weight = check_sample_weight(self, sample_weight, len(X))
-            X, codes, proba, weight = drop_weightless(X, codes, proba, weight)
-            weight = weigh_rows(self, self.class_weight, classes, codes, weight)
+            table = self._check_before_fit(X)
+            classes, codes, proba = self._check_targets(table, y, soft_targets)
+            weight = check_sample_weight(self, sample_weight, len(table))
+            rows = Rows(table, codes, proba, weight).without_weightless()
+            weight = weigh_rows(
+                self, self.class_weight, classes, rows.codes, rows.weight
+            )
+            rows = rows._replace(weight=weight)
+            if distillation_weight == 0:
+                rows, transfer = rows._replace(soft_targets=None), None
+            else:
+                transfer = self._check_transfer(
+                    transfer_X, transfer_targets, table, len(classes)
+                )
 
             warm = self._starts_warm(classes)
-            encoder = self.encoder_ if warm else fit_encoder(self.encoding, X, weight)
-            inputs = encoder.transform(X, self._dtype())
-
-            self._check_shapes(inputs.shape[1], len(classes))
-
-            from sk_distill.training import Objective, TrainingData
-
+            encoder = (
+                self.encoder_
+                if warm
+                else rows.fit_encoder(self.encoding, self.n_bins, len(classes))
+            )
+            self._check_module(table, len(classes))
             self.classes_, self.encoder_ = classes, encoder
+            self.allow_missing_ = self.encoding is not None
+
+            from sk_distill.training import Objective
+
             self.n_iter_, self.history_ = self._train(
-                TrainingData(inputs, codes, proba, weight),
+                self._encode(rows, transfer),
                 Objective(distillation_weight, temperature, loss),
                 warm=warm,
             )
@@ -189,25 +215,114 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         self, X: Any, answer: Callable[[NDArray[Any]], NDArray[np.float64]]
     ) -> NDArray[np.float64]:
         """Return ``answer(logits)`` for the rows of X, in bounded memory."""
-        X = check_predict_input(self, X)
-        if len(X) <= BLOCK_ROWS:
-            return answer(self._block_logits(X))
+        table = self._check_before_predict(X)
+        if len(table) <= BLOCK_ROWS:
+            return answer(self._block_logits(table))
         blocks = [
-            answer(self._block_logits(X[start : start + BLOCK_ROWS]))
-            for start in range(0, len(X), BLOCK_ROWS)
+            answer(self._block_logits(table.take(slice(start, start + BLOCK_ROWS))))
+            for start in range(0, len(table), BLOCK_ROWS)
         ]
         return np.concatenate(blocks)
 
-    def _check_before_fit(self, X: Any) -> NDArray[Any]:
-        """Refuse parameters and rows that cannot be used; return the rows as floats.
+    def _check_before_predict(self, X: Any) -> Table:
+        """Return X as a table with the columns of ``fit``.
 
-        They come back contiguous, so that the kind of table does not change a bit of
-        the result.
+        A plain float array, the usual case in production, is looked at once and passed
+        on; all else takes scikit-learn's way, with its messages.
         """
+        if "classes_" not in vars(self):
+            check_is_fitted(self)
+            raise NotFittedError(f"This {name_of(self)} instance is not fitted yet.")
+        if (
+            type(X) is np.ndarray
+            and X.dtype.char in "fd"
+            and X.ndim == 2
+            and X.flags.c_contiguous
+            and X.shape[1] == self.n_features_in_
+            and X.shape[0] > 0
+            and not hasattr(self, "feature_names_in_")
+            and not self.encoder_.levels_
+            # One NaN or infinity makes the sum so; an overflow only takes the long way.
+            and np.isfinite(X.sum())
+        ):
+            return Table(X)
+        return check_table(
+            self,
+            X,
+            allow_missing=self.allow_missing_,
+            categorical=self.encoder_.levels_,
+            reset=False,
+        )
+
+    def _check_before_fit(self, X: Any) -> Table:
+        """Refuse parameters and rows that cannot be used; return the rows."""
         self._check_parameters()
+        categorical = None
         if getattr(self, "warm_start", False) and hasattr(self, "classes_"):
             self._check_columns_of_earlier_fit(X)
-        return validate_data(self, X, dtype=[np.float64, np.float32], order="C")
+            categorical = self.encoder_.levels_
+        table = check_table(
+            self,
+            X,
+            allow_missing=self.encoding is not None,
+            categorical=categorical,
+        )
+        if table.categories and self.encoding is None:
+            raise ValueError(
+                f"{name_of(self)} takes numbers as they are, but columns "
+                f"{sorted(table.categories)} hold categories. Encode them yourself (a "
+                "ColumnTransformer in a Pipeline), or choose another encoding or "
+                "student."
+            )
+        return table
+
+    def _check_transfer(
+        self, X: Any, targets: ArrayLike | None, table: Table, n_classes: int
+    ) -> Rows | None:
+        """Return the checked transfer rows."""
+        if X is None:
+            if targets is None:
+                return None
+            raise ValueError(
+                f"{name_of(self)}: transfer_targets without transfer_X; pass both, or "
+                "neither."
+            )
+        transfer = check_table(
+            self,
+            X,
+            allow_missing=self.encoding is not None,
+            categorical=table.categories,
+            reset=False,
+        )
+        proba = check_probabilities(
+            "transfer_targets", targets, len(transfer), n_classes
+        )
+        return Rows(transfer, None, proba)
+
+    def _encode(self, rows: Rows, transfer: Rows | None) -> TrainingData:
+        """Return the rows, and the transfer rows after them, as the net wants them."""
+        from sk_distill.training import UNLABELLED, TrainingData
+
+        positions = self.encoder_.positions(rows.table, self._dtype())
+        if transfer is None:
+            return TrainingData(self._inputs(positions), *rows[1:])
+        more = self.encoder_.positions(transfer.table, self._dtype())
+        n_more = len(more)
+        codes, weight = rows.codes, rows.weight
+        if codes is not None:
+            codes = np.append(codes, np.full(n_more, UNLABELLED))
+        if weight is not None:
+            weight = np.append(weight, np.full(n_more, weight.mean()))
+        return TrainingData(
+            self._inputs(np.concatenate([positions, more])),
+            codes,
+            np.concatenate([rows.soft_targets, transfer.soft_targets]),
+            weight,
+        )
+
+    def _inputs(self, positions: NDArray[Any]) -> NDArray[Any] | SlotRows:
+        """Return the positions in the form that the module takes."""
+        return positions
 
     def _check_columns_of_earlier_fit(self, X: Any) -> None:
         try:
@@ -219,7 +334,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
             ) from error
 
     def _check_targets(
-        self, X: NDArray[Any], y: Any, soft_targets: ArrayLike | None
+        self, X: Table, y: Any, soft_targets: ArrayLike | None
     ) -> tuple[NDArray[Any], NDArray[Any] | None, NDArray[np.float64] | None]:
         """Return the classes, the label codes and the checked soft targets."""
         if soft_targets is None:
@@ -252,7 +367,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
 
         n_outputs = 1 if len(self.classes_) == 2 else len(self.classes_)
         trained = train_module(
-            lambda: self._build_module(data.inputs.shape[1], n_outputs, warm),
+            lambda: self._build_module(self.encoder_.n_units, n_outputs, warm),
             objective,
             data,
             self._plan(len(data.inputs), draw_seed(self.random_state)),
@@ -261,16 +376,23 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         self._keep(trained.module)
         return trained.n_iter, trained.history
 
+    def __sklearn_tags__(self) -> Tags:
+        """Say that missing values and strings are welcome."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = self.encoding is not None
+        tags.input_tags.string = self.encoding is not None
+        return tags
+
     @abstractmethod
     def _check_parameters(self) -> None:
         """Raise for a parameter that cannot be used."""
 
-    def _check_shapes(self, n_inputs: int, n_classes: int) -> None:
-        """Raise for a network that cannot take such rows or tell so many classes."""
+    def _check_module(self, table: Table, n_classes: int) -> None:
+        """Raise for a module that cannot take such rows or tell so many classes."""
 
     @abstractmethod
-    def _block_logits(self, X: NDArray[Any]) -> NDArray[Any]:
-        """Return the logits of a block of checked rows; one column may do for two."""
+    def _block_logits(self, table: Table) -> NDArray[Any]:
+        """Return the logits of a block of rows; one column may do for two classes."""
 
     def _dtype(self) -> type:
         """Return the dtype of training."""
@@ -287,18 +409,3 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
     def _keep(self, module: Any) -> None:
         """Store what predicting needs of the trained module."""
         raise NotImplementedError
-
-
-def drop_weightless(
-    X: NDArray[Any],
-    codes: NDArray[Any] | None,
-    proba: NDArray[Any] | None,
-    weight: NDArray[Any] | None,
-) -> tuple[Any, Any, Any, Any]:
-    """Return the arrays without the rows of weight 0: these are as good as absent."""
-    if weight is None or weight.all():
-        return X, codes, proba, weight
-    present = weight > 0
-    codes = None if codes is None else codes[present]
-    proba = None if proba is None else proba[present]
-    return X[present], codes, proba, weight[present]

@@ -1,4 +1,4 @@
-"""A trained perceptron as numpy arrays, and back."""
+"""A perceptron on the encoding of a table: as a module, and as numpy arrays."""
 
 from __future__ import annotations
 
@@ -8,26 +8,75 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sk_distill.encoding import TableEncoder
 from sk_distill.validation import name_of
 
 if TYPE_CHECKING:
-    from sk_distill.nn import StackedMLP
+    from sk_distill.nn import SlotRows, StackedMLP, UnitLayout
 
 ACTIVATIONS = ("identity", "logistic", "relu", "tanh")
 
 Arrays = list[NDArray[Any]]
 
 
-def read_weights(module: StackedMLP) -> tuple[Arrays, Arrays]:
-    """Return the module's weights, each ``(…, n_in, n_out)``, and its biases."""
+def make_layout(encoder: TableEncoder) -> UnitLayout | None:
+    """Return the units of the first layer; None where they are the positions."""
+    if encoder.is_plain:
+        return None
+    import torch
+
+    from sk_distill.nn import UnitLayout
+
+    if encoder.edges_:
+        n_bins = [len(edges) - 1 for edges in encoder.edges_.values()]
+        offsets = np.concatenate([np.arange(n) for n in n_bins])
+    else:
+        n_bins = [1] * len(encoder.numeric_)
+        offsets = np.zeros(len(n_bins))
+    return UnitLayout(
+        torch.from_numpy(np.repeat(encoder.numeric_, n_bins)),
+        torch.from_numpy(offsets.astype(np.float32)),
+        bool(encoder.edges_),
+        torch.from_numpy(encoder.missing_),
+        torch.tensor(list(encoder.levels_), dtype=torch.int64),
+        torch.from_numpy(encoder.level_unit_),
+        torch.from_numpy(encoder.level_count_),
+    )
+
+
+def make_slot_rows(
+    encoder: TableEncoder, positions: NDArray[Any]
+) -> NDArray[Any] | SlotRows:
+    """Return rows for full-batch training: the same first layer, many times faster."""
+    if encoder.is_plain:
+        return positions
+    from sk_distill.nn import SlotRows
+
+    return SlotRows(encoder.slots(positions), encoder.slot_map_)
+
+
+def read_weights(module: StackedMLP, encoder: TableEncoder) -> tuple[Arrays, Arrays]:
+    """Return the module's weights, each ``(…, n_in, n_out)``, and its biases.
+
+    Those of the first layer are weights on the encoder's slots.
+    """
     coefs = [weight.detach().numpy().copy() for weight in module.weights]
     intercepts = [bias.detach().numpy().copy() for bias in module.biases]
+    coefs[0] = _apply(encoder.slot_map_, coefs[0])
     return coefs, intercepts
+
+
+def _apply(matrix: Any, weights: NDArray[Any]) -> NDArray[Any]:
+    """Return ``matrix @ weights`` for one member or for each of several."""
+    if weights.ndim == 2:
+        return (matrix @ weights).astype(weights.dtype, copy=False)
+    return np.stack([_apply(matrix, member) for member in weights])
 
 
 def write_weights(
     owner: object,
     module: StackedMLP,
+    encoder: TableEncoder,
     coefs: Sequence[NDArray[Any]],
     intercepts: Sequence[NDArray[Any]],
 ) -> None:
@@ -41,12 +90,13 @@ def write_weights(
     import torch
 
     params = [*module.weights, *module.biases]
-    arrays = [*coefs, *intercepts]
+    arrays = [_apply(encoder.unit_map_, coefs[0]), *coefs[1:], *intercepts]
     shapes = [tuple(param.shape) for param in params]
-    if shapes != [array.shape for array in arrays]:
+    earlier = [array.shape for array in arrays]
+    if shapes != earlier:
         raise ValueError(
             f"{name_of(owner)}: warm_start=True goes on with weights of shapes "
-            f"{[coef.shape for coef in coefs]}; this fit has "
+            f"{earlier[: len(coefs)]}; this fit has "
             f"{[tuple(weight.shape) for weight in module.weights]}. Keep the columns "
             "and hidden_layer_sizes of the earlier fit, or set warm_start=False."
         )

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sk_distill.encoding import Table
 from sk_distill.networks.base import NetworkClassifier
 from sk_distill.networks.parameters import check_training_parameters, make_plan
-from sk_distill.validation import is_torch_module, name_of
+from sk_distill.networks.rows import Rows
+from sk_distill.validation import check_choice, is_torch_module, name_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -53,6 +55,7 @@ class ModuleClassifier(NetworkClassifier):
         module: Any,
         *,
         batch_size: int | str = "auto",
+        learning_rate: str = "constant",
         learning_rate_init: float = 1e-3,
         max_iter: int = 200,
         tol: float = 1e-4,
@@ -61,6 +64,7 @@ class ModuleClassifier(NetworkClassifier):
         n_iter_no_change: int = 10,
         class_weight: Any = None,
         encoding: str | None = "standard",
+        n_bins: int = 48,
         device: str = "auto",
         callbacks: Any = None,
         net_params: dict[str, Any] | None = None,
@@ -69,6 +73,7 @@ class ModuleClassifier(NetworkClassifier):
     ) -> None:
         self.module = module
         self.batch_size = batch_size
+        self.learning_rate = learning_rate
         self.learning_rate_init = learning_rate_init
         self.max_iter = max_iter
         self.tol = tol
@@ -77,16 +82,22 @@ class ModuleClassifier(NetworkClassifier):
         self.n_iter_no_change = n_iter_no_change
         self.class_weight = class_weight
         self.encoding = encoding
+        self.n_bins = n_bins
         self.device = device
         self.callbacks = callbacks
         self.net_params = net_params
         self.random_state = random_state
         self.verbose = verbose
 
-    def _block_logits(self, X: NDArray[Any]) -> NDArray[Any]:
-        return module_logits(self.module_, self.encoder_.transform(X, np.float32))
+    def _block_logits(self, table: Table) -> NDArray[Any]:
+        positions = self.encoder_.positions(table, np.float32)
+        return module_logits(self.module_, self._inputs(positions))
+
+    def _inputs(self, positions: NDArray[Any]) -> NDArray[Any]:
+        return self.encoder_.units(positions)
 
     def _check_parameters(self) -> None:
+        check_choice(self, "encoding", self.encoding, ("standard", None))
         check_training_parameters(self)
 
     def _plan(self, n_rows: int, seed: int) -> TrainingPlan:
@@ -97,8 +108,14 @@ class ModuleClassifier(NetworkClassifier):
             return deepcopy(self.module)
         return self.module(n_inputs, max(n_outputs, 2))
 
-    def _check_shapes(self, n_inputs: int, n_classes: int) -> None:
+    def _check_module(self, table: Table, n_classes: int) -> None:
         from sk_distill.training import isolated_seed
+
+        # Its width does not depend on what the rows are to learn.
+        encoder = Rows(table, np.zeros(len(table), dtype=int), None).fit_encoder(
+            self.encoding, self.n_bins, n_classes
+        )
+        n_inputs = encoder.n_units
 
         with isolated_seed(0, "cpu"):
             module = self._build_module(n_inputs, n_classes, warm=False)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from numbers import Integral, Real
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import check_random_state
 from sklearn.utils.class_weight import compute_class_weight
 
 from sk_distill.encoding import ENCODINGS
@@ -22,6 +21,14 @@ from sk_distill.validation import (
 
 if TYPE_CHECKING:
     from sk_distill.training import TrainingPlan
+
+LEARNING_RATES = ("one_cycle", "constant")
+
+# What max_iter="auto" means: iterations of "lbfgs"; steps of "adam" over all epochs,
+# and the fewest and the most epochs.
+_LBFGS_ITERATIONS = 1000
+_STEPS = 15_000
+_FEWEST_EPOCHS, _MOST_EPOCHS = 10, 100
 
 
 def check_objective(
@@ -60,12 +67,11 @@ def check_objective(
 def check_training_parameters(owner: Any) -> None:
     """Raise unless the parameters that all networks share are usable."""
     check_choice(owner, "encoding", owner.encoding, ENCODINGS)
-    check_integer(owner, "max_iter", owner.max_iter, 1)
+    check_integer(owner, "n_bins", owner.n_bins, 1)
+    _check_auto(owner, "max_iter")
     check_real(owner, "tol", owner.tol, 0)
-    if not isinstance(owner.batch_size, str) or owner.batch_size != "auto":
-        if isinstance(owner.batch_size, str):
-            check_choice(owner, "batch_size", owner.batch_size, ["auto"], "an integer")
-        check_integer(owner, "batch_size", owner.batch_size, 1)
+    _check_auto(owner, "batch_size")
+    check_choice(owner, "learning_rate", owner.learning_rate, LEARNING_RATES)
     check_real(owner, "learning_rate_init", owner.learning_rate_init, 0, open_low=True)
     check_integer(owner, "n_iter_no_change", owner.n_iter_no_change, 1)
     check_real(
@@ -89,6 +95,15 @@ def check_training_parameters(owner: Any) -> None:
     check_plan(name_of(owner), owner._plan(n_rows=1, seed=0))
 
 
+def _check_auto(owner: Any, name: str) -> None:
+    """Raise unless a parameter is an integer or "auto"."""
+    value = getattr(owner, name)
+    if isinstance(value, str):
+        check_choice(owner, name, value, ["auto"], "an integer")
+    else:
+        check_integer(owner, name, value, 1)
+
+
 def make_plan(
     owner: Any,
     n_rows: int,
@@ -102,15 +117,23 @@ def make_plan(
     from sk_distill.training import TrainingPlan
 
     batch_size = owner.batch_size
+    if batch_size == "auto":
+        batch_size = auto_batch_size(n_rows)
+    max_iter = owner.max_iter
+    if max_iter == "auto":
+        max_iter = (
+            _LBFGS_ITERATIONS if solver == "lbfgs" else auto_epochs(n_rows, batch_size)
+        )
     return TrainingPlan(
         solver=solver,
-        max_iter=owner.max_iter,
+        max_iter=max_iter,
         tol=owner.tol,
         seed=seed,
         alpha=alpha,
         weight_decay=weight_decay,
-        batch_size=auto_batch_size(n_rows) if batch_size == "auto" else batch_size,
+        batch_size=batch_size,
         learning_rate=owner.learning_rate_init,
+        schedule=owner.learning_rate,
         early_stopping=owner.early_stopping,
         validation_fraction=owner.validation_fraction,
         n_iter_no_change=owner.n_iter_no_change,
@@ -129,17 +152,10 @@ def auto_batch_size(n_rows: int) -> int:
     return int(np.clip(2 ** round(np.log2(max(n_rows, 1) / 100)), 32, 512))
 
 
-def draw_seed(random_state: Any) -> int:
-    """Return the seed that ``random_state`` stands for.
-
-    An integer is its own seed. None draws one from the operating system, so that
-    numpy's global generator is neither used nor moved.
-    """
-    if random_state is None:
-        return int(np.random.default_rng().integers(2**31))
-    if isinstance(random_state, Integral):
-        return int(random_state)
-    return int(check_random_state(random_state).randint(2**31 - 1))
+def auto_epochs(n_rows: int, batch_size: int) -> int:
+    """Return the epochs that make about 15,000 steps, from 10 to 100."""
+    n_epochs = round(_STEPS / -(-n_rows // batch_size))
+    return int(np.clip(n_epochs, _FEWEST_EPOCHS, _MOST_EPOCHS))
 
 
 def weigh_rows(

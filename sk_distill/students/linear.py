@@ -6,15 +6,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted
 
+from sk_distill.encoding import Table
 from sk_distill.networks import NetworkClassifier
-from sk_distill.networks.mlp import read_weights, write_weights
+from sk_distill.networks.mlp import (
+    make_layout,
+    make_slot_rows,
+    read_weights,
+    write_weights,
+)
 from sk_distill.networks.parameters import check_training_parameters, make_plan
+from sk_distill.students.effects import FeatureEffect, feature_effects
 from sk_distill.validation import check_boolean, check_choice, check_real
 
 if TYPE_CHECKING:
-    from sk_distill.nn import StackedMLP
-    from sk_distill.training import TrainingPlan
+    from sk_distill.nn import SlotRows, StackedMLP
+    from sk_distill.training import Objective, TrainingData, TrainingPlan
 
 
 class LinearStudent(NetworkClassifier):
@@ -41,8 +49,10 @@ class LinearStudent(NetworkClassifier):
         encoded columns.
     batch_size : int or "auto", default="auto"
         Rows in a mini-batch of "adam"; "auto" grows from 32 to 512 with the table.
+    learning_rate : {"constant", "one_cycle"}, default="constant"
+        How the step size of "adam" changes; see :class:`MLPStudent`.
     learning_rate_init : float, default=0.001
-        Step size of "adam".
+        Step size of "adam", the largest of a cycle.
     max_iter : int, default=1000
         Iterations of "lbfgs", epochs of "adam", at most.
     tol : float, default=1e-5
@@ -59,8 +69,16 @@ class LinearStudent(NetworkClassifier):
         Weights of the classes, in both terms of the objective.
     warm_start : bool, default=False
         Whether to go on from the weights (and the encoding) of the fit before.
-    encoding : {"standard", None}, default="standard"
-        "standard" standardises the columns; None takes them as they are.
+    encoding : str or None, default="standard"
+        What becomes of numbers. "piecewise_linear" cuts each column into bins, half of
+        them quantiles, half the leaves of a small tree on the soft targets (or, without
+        any, on the labels), and lets the logits be linear in each bin (Gorishniy,
+        Rubachev & Babenko 2022, arXiv:2203.05556); "quantile" takes quantiles alone;
+        "standard" standardises; None takes finite numbers as they are. With any but
+        None categories are one-hot, levels rarer than 10 rows together as one, and
+        missing values have a unit of their own.
+    n_bins : int, default=48
+        Bins of a column, at most.
     device : str, default="auto"
         Where to train: "auto" is a GPU where there is one, else the CPU.
     callbacks : list of skorch callbacks, default=None
@@ -77,9 +95,13 @@ class LinearStudent(NetworkClassifier):
     classes_ : ndarray of shape (n_classes,)
         The labels.
     coef_ : ndarray of shape (1, n_features) or (n_classes, n_features)
-        Weights in units of the input.
+        Weights in units of the input; only where all columns are numbers, none of them
+        missing, that are standardised or left alone.
     intercept_ : ndarray of shape (1,) or (n_classes,)
         Biases in units of the input.
+    feature_effects_ : dict of str to FeatureEffect
+        What each column adds to the logits: with categories or bins the student is an
+        additive model, and this is it.
     encoder_ : object
         The fitted encoding.
     n_iter_ : int
@@ -121,6 +143,7 @@ class LinearStudent(NetworkClassifier):
         solver: str = "auto",
         alpha: float = 1.0,
         batch_size: int | str = "auto",
+        learning_rate: str = "constant",
         learning_rate_init: float = 1e-3,
         max_iter: int = 1000,
         tol: float = 1e-5,
@@ -130,6 +153,7 @@ class LinearStudent(NetworkClassifier):
         class_weight: Any = None,
         warm_start: bool = False,
         encoding: str | None = "standard",
+        n_bins: int = 48,
         device: str = "auto",
         callbacks: Any = None,
         net_params: dict[str, Any] | None = None,
@@ -139,6 +163,7 @@ class LinearStudent(NetworkClassifier):
         self.solver = solver
         self.alpha = alpha
         self.batch_size = batch_size
+        self.learning_rate = learning_rate
         self.learning_rate_init = learning_rate_init
         self.max_iter = max_iter
         self.tol = tol
@@ -148,14 +173,26 @@ class LinearStudent(NetworkClassifier):
         self.class_weight = class_weight
         self.warm_start = warm_start
         self.encoding = encoding
+        self.n_bins = n_bins
         self.device = device
         self.callbacks = callbacks
         self.net_params = net_params
         self.random_state = random_state
         self.verbose = verbose
 
-    def _block_logits(self, X: NDArray[Any]) -> NDArray[np.float64]:
-        return X @ self.coef_.T + self.intercept_
+    def _block_logits(self, table: Table) -> NDArray[np.float64]:
+        if not self.encoder_.is_plain:
+            positions = self.encoder_.positions(table, np.float64)
+            product = self.encoder_.product(positions, self.slot_coef_)
+            return product + self.intercept_
+        logits = table.numbers @ self.coef_.T + self.intercept_
+        if np.isnan(logits).any():
+            # A cell is missing in a column in which none was: it is the mean's.
+            means = np.where(
+                np.isnan(table.numbers), self.encoder_.mean_, table.numbers
+            )
+            logits = means @ self.coef_.T + self.intercept_
+        return logits
 
     def _check_parameters(self) -> None:
         check_choice(self, "solver", self.solver, ("auto", "lbfgs", "adam"))
@@ -170,19 +207,82 @@ class LinearStudent(NetworkClassifier):
         solver = "lbfgs" if self.solver == "auto" else self.solver
         return make_plan(self, n_rows, seed, solver=solver, alpha=self.alpha)
 
+    @property
+    def feature_effects_(self) -> dict[str, FeatureEffect]:
+        """What each column adds to the logits, by the column's name.
+
+        The logits of a row are ``intercept_`` plus the effect of each of its cells; a
+        :class:`FeatureEffect` is one curve, or one value a level, for each output. For
+        two classes the output is the log-odds of ``classes_[1]``.
+        """
+        check_is_fitted(self)
+        encoder = self.encoder_
+        if encoder.is_plain:
+            coef, _ = encoder.unfold(self.coef_, self.intercept_)
+            return feature_effects(self, encoder, coef.T)
+        return feature_effects(self, encoder, self.slot_coef_)
+
+    def _train(
+        self, data: TrainingData, objective: Objective, *, warm: bool
+    ) -> tuple[int, dict[str, NDArray[np.float64]]]:
+        outcome = super()._train(data, objective, warm=warm)
+        if not self.encoder_.is_plain:
+            self._centre(data)
+        return outcome
+
+    def _centre(self, data: TrainingData) -> None:
+        """Let each column's effect be zero in the mean over the rows of the fit.
+
+        All of a column's slots may rise by the same value if the intercept falls by it:
+        what the model says stays, and each effect is one against the mean row.
+        """
+        inputs = data.inputs
+        slots = (
+            self.encoder_.slots(inputs)
+            if isinstance(inputs, np.ndarray)
+            else inputs.matrix
+        )
+        weight = np.ones(len(inputs)) if data.weight is None else data.weight
+        mean = (slots.T @ weight) / weight.sum()
+        for j, column in self.encoder_.slots_of_columns().items():
+            if not (j in self.encoder_.edges_ or j in self.encoder_.levels_):
+                continue  # A straight line goes through zero at the mean already.
+            effect = mean[column] @ self.slot_coef_[column]
+            self.slot_coef_[column] -= effect
+            self.intercept_ += effect
+
+    def _inputs(self, positions: NDArray[Any]) -> NDArray[Any] | SlotRows:
+        if self.solver == "adam":
+            return positions
+        return make_slot_rows(self.encoder_, positions)
+
     def _build_module(self, n_inputs: int, n_outputs: int, warm: bool) -> StackedMLP:
         from sk_distill.nn import StackedMLP
 
-        module = StackedMLP([n_inputs, n_outputs])
-        if warm:
-            coef, intercept = self.encoder_.unfold(self.coef_, self.intercept_)
-        else:
+        encoder = self.encoder_
+        module = StackedMLP([n_inputs, n_outputs], layout=make_layout(encoder))
+        if not warm:
             # The problem is convex: zero is as good a start as any, and the same one
             # every time.
-            coef, intercept = np.zeros((n_outputs, n_inputs)), np.zeros(n_outputs)
-        write_weights(self, module, [coef.T], [intercept])
+            coef, intercept = (
+                np.zeros((encoder.n_slots, n_outputs)),
+                np.zeros(n_outputs),
+            )
+        elif encoder.is_plain:
+            coef, intercept = encoder.unfold(self.coef_, self.intercept_)
+            coef = coef.T
+        else:
+            coef, intercept = self.slot_coef_, self.intercept_
+        write_weights(self, module, encoder, [coef], [intercept])
         return module
 
     def _keep(self, module: StackedMLP) -> None:
-        (weight,), (bias,) = read_weights(module)
-        self.coef_, self.intercept_ = self.encoder_.fold(weight.T, bias)
+        (weight,), (bias,) = read_weights(module, self.encoder_)
+        for name in ("coef_", "slot_coef_"):
+            if hasattr(self, name):
+                delattr(self, name)
+        if self.encoder_.is_plain:
+            self.coef_, self.intercept_ = self.encoder_.fold(weight.T, bias)
+        else:
+            self.slot_coef_ = weight.astype(np.float64)
+            self.intercept_ = bias.astype(np.float64)

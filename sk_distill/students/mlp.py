@@ -8,9 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sk_distill.encoding import Table
 from sk_distill.inference import mlp_logits
 from sk_distill.networks import NetworkClassifier
-from sk_distill.networks.mlp import ACTIVATIONS, read_weights, write_weights
+from sk_distill.networks.mlp import (
+    ACTIVATIONS,
+    make_layout,
+    make_slot_rows,
+    read_weights,
+    write_weights,
+)
 from sk_distill.networks.parameters import check_training_parameters, make_plan
 from sk_distill.validation import (
     check_boolean,
@@ -20,7 +27,7 @@ from sk_distill.validation import (
 )
 
 if TYPE_CHECKING:
-    from sk_distill.nn import StackedMLP
+    from sk_distill.nn import SlotRows, StackedMLP
     from sk_distill.training import TrainingPlan
 
 
@@ -49,28 +56,45 @@ class MLPStudent(NetworkClassifier):
     alpha : float, default=0.0001
         Strength of the L2 penalty :math:`α / (2 \sum_i w_i) \|W\|^2` on the weights of
         all layers, as in ``MLPClassifier``.
+    dropout : float, default=0.1
+        Share of the hidden units left out at each step of "adam".
+    weight_decay : float, default=0.3
+        Decoupled weight decay of "adam" (Loshchilov & Hutter 2019, arXiv:1711.05101).
     batch_size : int or "auto", default="auto"
         Rows in a mini-batch of "adam"; "auto" grows from 32 to 512 with the table.
-    learning_rate_init : float, default=0.001
-        Step size of "adam".
-    max_iter : int, default=200
-        Epochs of "adam", iterations of "lbfgs", at most.
+    learning_rate : {"one_cycle", "constant"}, default="one_cycle"
+        How the step size of "adam" changes: "one_cycle" lets it rise for three tenths
+        of the epochs and fall to zero for the rest (Smith & Topin 2018,
+        arXiv:1708.07120).
+    learning_rate_init : float, default=0.006
+        Step size of "adam", the largest of a cycle.
+    max_iter : int or "auto", default="auto"
+        Epochs of "adam", iterations of "lbfgs", at most. "auto" is as many epochs as
+        make about 15,000 steps, from 10 to 100, and 1,000 iterations.
     tol : float, default=1e-4
-        "adam" stops where the loss does not fall by more for ``n_iter_no_change``
-        epochs; "lbfgs" where no entry of the gradient is larger.
+        "adam" at a constant step size stops where the loss does not fall by more for
+        ``n_iter_no_change`` epochs; "lbfgs" where no entry of the gradient is larger.
     early_stopping : bool, default=True
         Whether "adam" watches the loss on held-out rows and keeps the best epoch's
         weights. Nothing is held out where the fraction makes fewer than 10 rows.
     validation_fraction : float, default=0.1
         Share of the rows that early stopping holds out.
     n_iter_no_change : int, default=10
-        Epochs without progress after which "adam" stops.
+        Epochs without progress after which "adam" at a constant step size stops.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes, in both terms of the objective.
     warm_start : bool, default=False
         Whether to go on from the weights (and the encoding) of the fit before.
-    encoding : {"standard", None}, default="standard"
-        "standard" standardises the columns; None takes them as they are.
+    encoding : str or None, default="piecewise_linear"
+        What becomes of numbers. "piecewise_linear" cuts each column into bins, half of
+        them quantiles, half the leaves of a small tree on the soft targets (or, without
+        any, on the labels), and lets the network be linear in each bin (Gorishniy,
+        Rubachev & Babenko 2022, arXiv:2203.05556); "quantile" takes quantiles alone;
+        "standard" standardises; None takes finite numbers as they are. With any but
+        None categories are one-hot, levels rarer than 10 rows together as one, and
+        missing values have a unit of their own.
+    n_bins : int, default=48
+        Bins of a column, at most.
     device : str, default="auto"
         Where to train: "auto" is a GPU where there is one, else the CPU.
     callbacks : list of skorch callbacks, default=None
@@ -87,8 +111,8 @@ class MLPStudent(NetworkClassifier):
     classes_ : ndarray of shape (n_classes,)
         The labels.
     coefs_ : list of ndarray of shape (n_in, n_out)
-        Weights of each layer, in units of the encoded columns. The last layer has one
-        output for two classes.
+        Weights of each layer; those of the first on the slots of the encoding (see
+        ``sk_distill.encoding``). The last layer has one output for two classes.
     intercepts_ : list of ndarray of shape (n_out,)
         Biases of each layer.
     encoder_ : object
@@ -118,8 +142,6 @@ class MLPStudent(NetworkClassifier):
     >>> teacher = RandomForestClassifier(random_state=0).fit(X, y)
     >>> student = MLPStudent(random_state=0)
     >>> student = student.fit(X, y, soft_targets=teacher.predict_proba(X))
-    >>> [coef.shape for coef in student.coefs_]
-    [(13, 64), (64, 3)]
     >>> bool(student.score(X, y) > 0.98)
     True
     """
@@ -134,16 +156,20 @@ class MLPStudent(NetworkClassifier):
         *,
         solver: str = "auto",
         alpha: float = 1e-4,
+        dropout: float = 0.1,
+        weight_decay: float = 0.3,
         batch_size: int | str = "auto",
-        learning_rate_init: float = 1e-3,
-        max_iter: int = 200,
+        learning_rate: str = "one_cycle",
+        learning_rate_init: float = 0.006,
+        max_iter: int | str = "auto",
         tol: float = 1e-4,
         early_stopping: bool = True,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
         class_weight: Any = None,
         warm_start: bool = False,
-        encoding: str | None = "standard",
+        encoding: str | None = "piecewise_linear",
+        n_bins: int = 48,
         device: str = "auto",
         callbacks: Any = None,
         net_params: dict[str, Any] | None = None,
@@ -154,7 +180,10 @@ class MLPStudent(NetworkClassifier):
         self.activation = activation
         self.solver = solver
         self.alpha = alpha
+        self.dropout = dropout
+        self.weight_decay = weight_decay
         self.batch_size = batch_size
+        self.learning_rate = learning_rate
         self.learning_rate_init = learning_rate_init
         self.max_iter = max_iter
         self.tol = tol
@@ -164,21 +193,25 @@ class MLPStudent(NetworkClassifier):
         self.class_weight = class_weight
         self.warm_start = warm_start
         self.encoding = encoding
+        self.n_bins = n_bins
         self.device = device
         self.callbacks = callbacks
         self.net_params = net_params
         self.random_state = random_state
         self.verbose = verbose
 
-    def _block_logits(self, X: NDArray[Any]) -> NDArray[Any]:
-        inputs = self.encoder_.transform(X, np.float64)
-        return mlp_logits(inputs, self.coefs_, self.intercepts_, self.activation)
+    def _block_logits(self, table: Table) -> NDArray[Any]:
+        positions = self.encoder_.positions(table, np.float64)
+        first = self.encoder_.product(positions, self.coefs_[0])
+        return mlp_logits(first, self.coefs_[1:], self.intercepts_, self.activation)
 
     def _check_parameters(self) -> None:
         check_choice(self, "solver", self.solver, ("auto", "adam", "lbfgs"))
         check_choice(self, "activation", self.activation, ACTIVATIONS)
         check_hidden_layer_sizes(self, self.hidden_layer_sizes)
         check_real(self, "alpha", self.alpha, 0)
+        check_real(self, "dropout", self.dropout, 0, 0.99)
+        check_real(self, "weight_decay", self.weight_decay, 0)
         check_boolean(self, "warm_start", self.warm_start)
         check_training_parameters(self)
 
@@ -187,16 +220,34 @@ class MLPStudent(NetworkClassifier):
 
     def _plan(self, n_rows: int, seed: int) -> TrainingPlan:
         solver = "adam" if self.solver == "auto" else self.solver
-        return make_plan(self, n_rows, seed, solver=solver, alpha=self.alpha)
+        return make_plan(
+            self,
+            n_rows,
+            seed,
+            solver=solver,
+            alpha=self.alpha,
+            weight_decay=self.weight_decay,
+        )
+
+    def _inputs(self, positions: NDArray[Any]) -> NDArray[Any] | SlotRows:
+        if self.solver == "lbfgs":
+            return make_slot_rows(self.encoder_, positions)
+        return positions
 
     def _build_module(self, n_inputs: int, n_outputs: int, warm: bool) -> StackedMLP:
         from sk_distill.nn import StackedMLP
 
         hidden = check_hidden_layer_sizes(self, self.hidden_layer_sizes)
-        module = StackedMLP([n_inputs, *hidden, n_outputs], activation=self.activation)
+        module = StackedMLP(
+            [n_inputs, *hidden, n_outputs],
+            activation=self.activation,
+            # All rows at once, and a line search, want a loss that stands still.
+            dropout=0.0 if self.solver == "lbfgs" else self.dropout,
+            layout=make_layout(self.encoder_),
+        )
         if warm:
-            write_weights(self, module, self.coefs_, self.intercepts_)
+            write_weights(self, module, self.encoder_, self.coefs_, self.intercepts_)
         return module
 
     def _keep(self, module: StackedMLP) -> None:
-        self.coefs_, self.intercepts_ = read_weights(module)
+        self.coefs_, self.intercepts_ = read_weights(module, self.encoder_)

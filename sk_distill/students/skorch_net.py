@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
+from sk_distill.encoding import Table
 from sk_distill.networks import NetworkClassifier
 from sk_distill.networks.module import check_logit_shape, wrong_rows
-from sk_distill.networks.parameters import draw_seed
-from sk_distill.validation import name_of
+from sk_distill.validation import draw_seed, name_of
 
 if TYPE_CHECKING:
     from sk_distill.training import Objective, TrainingData
@@ -43,6 +43,7 @@ class SkorchStudent(NetworkClassifier):
 
     # The net is the user's: nothing is done to its columns or to its loss's weights.
     encoding = None
+    n_bins = 0
     class_weight = None
 
     def __init__(self, net: Any, *, random_state: Any = None) -> None:
@@ -69,17 +70,18 @@ class SkorchStudent(NetworkClassifier):
         }
         return len(history), curves
 
-    def _check_shapes(self, n_inputs: int, n_classes: int) -> None:
+    def _check_module(self, table: Table, n_classes: int) -> None:
         from sk_distill.training import isolated_seed
         from sk_distill.training.distilling_net import net_logits
 
         net = clone(self.net)
+        n_inputs = table.numbers.shape[1]
         rows = np.zeros((2, n_inputs), dtype=np.float32)
         with isolated_seed(0, "cpu"), wrong_rows(name_of(self), net, n_inputs):
             shape = net_logits(net.initialize(), rows).shape
         check_logit_shape(name_of(self), shape, len(rows), n_classes)
 
-    def _block_logits(self, X: NDArray[Any]) -> NDArray[Any]:
+    def _block_logits(self, table: Table) -> NDArray[Any]:
         from sk_distill.training.distilling_net import net_logits
 
-        return net_logits(self.net_, X.astype(np.float32, copy=False))
+        return net_logits(self.net_, table.numbers.astype(np.float32, copy=False))

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax, logsumexp
 
+from sk_distill.encoding import Table
 from sk_distill.inference import mlp_logits
 from sk_distill.networks import NetworkClassifier
-from sk_distill.networks.mlp import ACTIVATIONS, read_weights
+from sk_distill.networks.mlp import ACTIVATIONS, make_layout, read_weights
 from sk_distill.networks.parameters import check_training_parameters, make_plan
 from sk_distill.validation import (
     check_choice,
@@ -46,28 +47,39 @@ class MLPTeacher(NetworkClassifier):
         Networks in the ensemble.
     dropout : float, default=0.1
         Share of the hidden units left out at each step.
-    weight_decay : float, default=0.01
+    weight_decay : float, default=0.3
         Decoupled weight decay of AdamW (Loshchilov & Hutter 2019, arXiv:1711.05101).
     batch_size : int or "auto", default="auto"
         Rows in a mini-batch; "auto" grows from 32 to 512 with the table.
-    learning_rate_init : float, default=0.001
-        Step size.
-    max_iter : int, default=200
-        Epochs at most.
+    learning_rate : {"one_cycle", "constant"}, default="one_cycle"
+        How the step size changes: "one_cycle" lets it rise for three tenths of the
+        epochs and fall to zero for the rest (Smith & Topin 2018, arXiv:1708.07120).
+    learning_rate_init : float, default=0.006
+        Step size, the largest of a cycle.
+    max_iter : int or "auto", default="auto"
+        Epochs at most. "auto" is as many as make about 15,000 steps, from 10 to 100.
     tol : float, default=1e-4
-        Training stops where the loss does not fall by more for ``n_iter_no_change``
-        epochs.
+        Training at a constant step size stops where the loss does not fall by more for
+        ``n_iter_no_change`` epochs.
     early_stopping : bool, default=True
         Whether to watch the loss on held-out rows and keep the best epoch's weights.
         Nothing is held out where the fraction makes fewer than 10 rows.
     validation_fraction : float, default=0.1
         Share of the rows that early stopping holds out.
     n_iter_no_change : int, default=10
-        Epochs without progress after which training stops.
+        Epochs without progress after which training at a constant step size stops.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes.
-    encoding : {"standard", None}, default="standard"
-        "standard" standardises the columns; None takes them as they are.
+    encoding : str or None, default="piecewise_linear"
+        What becomes of numbers. "piecewise_linear" cuts each column into bins, half of
+        them quantiles, half the leaves of a small tree on the soft targets (or, without
+        any, on the labels), and lets the network be linear in each bin (Gorishniy,
+        Rubachev & Babenko 2022, arXiv:2203.05556); "quantile" takes quantiles alone;
+        "standard" standardises; None takes finite numbers as they are. With any but
+        None categories are one-hot, levels rarer than 10 rows together as one, and
+        missing values have a unit of their own.
+    n_bins : int, default=48
+        Bins of a column, at most.
     device : str, default="auto"
         Where to train: "auto" is a GPU where there is one, else the CPU.
     callbacks : list of skorch callbacks, default=None
@@ -120,16 +132,18 @@ class MLPTeacher(NetworkClassifier):
         *,
         n_members: int = 4,
         dropout: float = 0.1,
-        weight_decay: float = 0.01,
+        weight_decay: float = 0.3,
         batch_size: int | str = "auto",
-        learning_rate_init: float = 1e-3,
-        max_iter: int = 200,
+        learning_rate: str = "one_cycle",
+        learning_rate_init: float = 0.006,
+        max_iter: int | str = "auto",
         tol: float = 1e-4,
         early_stopping: bool = True,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
         class_weight: Any = None,
-        encoding: str | None = "standard",
+        encoding: str | None = "piecewise_linear",
+        n_bins: int = 48,
         device: str = "auto",
         callbacks: Any = None,
         net_params: dict[str, Any] | None = None,
@@ -142,6 +156,7 @@ class MLPTeacher(NetworkClassifier):
         self.dropout = dropout
         self.weight_decay = weight_decay
         self.batch_size = batch_size
+        self.learning_rate = learning_rate
         self.learning_rate_init = learning_rate_init
         self.max_iter = max_iter
         self.tol = tol
@@ -150,15 +165,17 @@ class MLPTeacher(NetworkClassifier):
         self.n_iter_no_change = n_iter_no_change
         self.class_weight = class_weight
         self.encoding = encoding
+        self.n_bins = n_bins
         self.device = device
         self.callbacks = callbacks
         self.net_params = net_params
         self.random_state = random_state
         self.verbose = verbose
 
-    def _block_logits(self, X: NDArray[Any]) -> NDArray[Any]:
-        inputs = self.encoder_.transform(X, np.float64)
-        logits = mlp_logits(inputs, self.coefs_, self.intercepts_, self.activation)
+    def _block_logits(self, table: Table) -> NDArray[Any]:
+        positions = self.encoder_.positions(table, np.float64)
+        first = self.encoder_.product(positions, self.coefs_[0])
+        logits = mlp_logits(first, self.coefs_[1:], self.intercepts_, self.activation)
         if logits.ndim == 2:
             return logits
         # The members' mean is taken over probabilities: log Σ_m Q_m / n_members.
@@ -189,7 +206,8 @@ class MLPTeacher(NetworkClassifier):
             activation=self.activation,
             dropout=self.dropout,
             n_members=self.n_members,
+            layout=make_layout(self.encoder_),
         )
 
     def _keep(self, module: StackedMLP) -> None:
-        self.coefs_, self.intercepts_ = read_weights(module)
+        self.coefs_, self.intercepts_ = read_weights(module, self.encoder_)

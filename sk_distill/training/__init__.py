@@ -1,6 +1,6 @@
 """Training through skorch: the net, its batches, its solvers, its objective."""
 
-from sk_distill.training.data import TrainingData
+from sk_distill.training.data import UNLABELLED, TrainingData
 from sk_distill.training.fit import TrainedModule, train_module
 from sk_distill.training.net import check_plan
 from sk_distill.training.objective import Objective
@@ -8,6 +8,7 @@ from sk_distill.training.plan import TrainingPlan
 from sk_distill.training.seeding import isolated_seed
 
 __all__ = [
+    "UNLABELLED",
     "Objective",
     "TrainedModule",
     "TrainingData",

@@ -1,7 +1,7 @@
 """Batches as slices of tensors: nothing is fetched row by row."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,9 +12,13 @@ _BLOCK_ROWS = 65_536
 
 
 class TensorRows(NamedTuple):
-    """Inputs and the arrays of the objective, all on one device."""
+    """Inputs and the arrays of the objective, all on one device.
 
-    inputs: Tensor
+    The inputs are a tensor or, for training on all rows at once, ``SlotRows``, which
+    are neither shuffled nor cut.
+    """
+
+    inputs: Any
     targets: dict[str, Tensor]
 
     def take(self, index: Tensor) -> "TensorRows":
@@ -39,7 +43,7 @@ class TensorBatches:
         n_rows = len(self.rows.inputs)
         return 1 if self.batch_size < 0 else -(-n_rows // self.batch_size)
 
-    def __iter__(self) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
+    def __iter__(self) -> Iterator[tuple[Any, dict[str, Tensor]]]:
         n_rows, size = len(self.rows.inputs), self.batch_size
         if size < 0 or size >= n_rows:
             # A full batch is the same in any order.
@@ -52,7 +56,7 @@ class TensorBatches:
             for block in order.split(block_rows):
                 yield from self._slices(self.rows.take(block))
 
-    def _slices(self, rows: TensorRows) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
+    def _slices(self, rows: TensorRows) -> Iterator[tuple[Any, dict[str, Tensor]]]:
         names = list(rows.targets)
         tensors = [rows.inputs, *rows.targets.values()]
         columns = (tensor.split(self.batch_size) for tensor in tensors)

@@ -2,7 +2,11 @@
 
 from typing import Any, NamedTuple
 
+import numpy as np
 from numpy.typing import NDArray
+
+# The code of a row without a label: torch's cross-entropy takes it for zero loss.
+UNLABELLED = -100
 
 
 class TrainingData(NamedTuple):
@@ -10,17 +14,28 @@ class TrainingData(NamedTuple):
 
     Attributes
     ----------
-    inputs : ndarray of shape (n_rows, n_inputs)
+    inputs : ndarray of shape (n_rows, n_inputs) or SlotRows
         Encoded rows; their dtype is the dtype of training.
     codes : ndarray of shape (n_rows,) or None
-        Labels as integers from 0; None where only the teacher speaks.
+        Labels as integers from 0, :data:`UNLABELLED` where a row has none; None where
+        only the teacher speaks.
     soft_targets : ndarray of shape (n_rows, n_classes) or None
         The teacher's probabilities; None where only labels speak.
     weight : ndarray of shape (n_rows,) or None
         Positive weights; None where every row weighs the same.
     """
 
-    inputs: NDArray[Any]
+    inputs: Any
     codes: NDArray[Any] | None = None
     soft_targets: NDArray[Any] | None = None
     weight: NDArray[Any] | None = None
+
+    def labels(self) -> NDArray[Any]:
+        """Return a class for each row: its label or, without one, the likeliest."""
+        if self.soft_targets is None:
+            assert self.codes is not None
+            return self.codes
+        likeliest = self.soft_targets.argmax(axis=1)
+        if self.codes is None:
+            return likeliest
+        return np.where(self.codes == UNLABELLED, likeliest, self.codes)

@@ -71,10 +71,7 @@ def train_net(
     rows: dict[str, NDArray[Any]] = {"inputs": data.inputs}
     for name, array in targets.items():
         rows[name] = array.astype(np.float32) if array.dtype.kind == "f" else array
-    codes = data.codes
-    if codes is None:
-        assert data.soft_targets is not None
-        codes = data.soft_targets.argmax(axis=1)
+    codes = data.labels()
     kind = type(net)
     namespace = {"objective": objective}
     net.__class__ = type(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from sk_distill.exceptions import DistillationConvergenceWarning, TrainingDivergedError
+from sk_distill.nn import SlotRows
 from sk_distill.training.batches import TensorRows
 from sk_distill.training.data import TrainingData
 from sk_distill.training.devices import intra_op_threads, resolve_device
@@ -112,14 +113,11 @@ def _split(
             array = np.require(array[keep], requirements=["C", "W"])
             return torch.from_numpy(array).to(device)
 
-        return TensorRows(tensor(inputs), {k: tensor(v) for k, v in targets.items()})
+        shown = inputs if isinstance(inputs, SlotRows) else tensor(inputs)
+        return TensorRows(shown, {k: tensor(v) for k, v in targets.items()})
 
     if plan.early_stopping and plan.solver != "lbfgs":
-        labels = data.codes
-        if labels is None:
-            assert data.soft_targets is not None
-            labels = data.soft_targets.argmax(axis=1)
-        held_out = holdout_mask(labels, plan.validation_fraction, plan.seed)
+        held_out = holdout_mask(data.labels(), plan.validation_fraction, plan.seed)
         if held_out is not None:
             return rows(~held_out), rows(held_out)
     return rows(slice(None)), None

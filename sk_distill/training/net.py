@@ -4,7 +4,13 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from skorch.callbacks import Callback, EarlyStopping, EpochTimer, PrintLog
+from skorch.callbacks import (
+    Callback,
+    EarlyStopping,
+    EpochTimer,
+    LRScheduler,
+    PrintLog,
+)
 from skorch.utils import noop
 from torch import nn
 
@@ -12,6 +18,7 @@ from sk_distill.training.devices import resolve_device
 from sk_distill.training.lbfgs import ScipyLBFGS
 from sk_distill.training.objective import Objective
 from sk_distill.training.plan import TrainingPlan
+from sk_distill.training.schedule import SCHEDULES
 from sk_distill.training.seeding import isolated_seed
 from sk_distill.training.tensor_net import TensorNet
 
@@ -36,6 +43,12 @@ def check_plan(owner: str, plan: TrainingPlan) -> None:
             raise TypeError(
                 f"{owner}: callbacks={list(plan.callbacks)!r} must be a list of skorch "
                 f"callbacks, or of (name, callback); {entry!r} is none."
+            )
+        if issubclass(kind, LRScheduler) and plan.schedule != "constant":
+            raise ValueError(
+                f"{owner}: callbacks={list(plan.callbacks)!r} has a schedule of its "
+                f"own, and so has learning_rate={plan.schedule!r}. Set "
+                "learning_rate='constant' for yours to count."
             )
     for name in plan.net_params:
         if name.split("__")[0] not in _NET_PARAMS:
@@ -79,8 +92,7 @@ def make_net(
         "criterion": objective,
         "device": device,
         "verbose": plan.verbose,
-        # An L2 penalty of alpha / 2 ||w||² has the gradient that a coupled weight decay
-        # adds; biases go free.
+        # Biases go free of any penalty.
         "optimizer__param_groups": [("*bias*", {"weight_decay": 0.0})],
     }
     callbacks = list(plan.callbacks)
@@ -99,15 +111,20 @@ def make_net(
         if "optimizer" not in plan.net_params:
             params["optimizer__fused"] = device.type in ("cpu", "cuda")
         params |= {
-            "optimizer": torch.optim.AdamW if plan.weight_decay else torch.optim.Adam,
-            "optimizer__weight_decay": plan.weight_decay or alpha,
+            "optimizer": torch.optim.AdamW,
+            "optimizer__weight_decay": plan.weight_decay,
             "lr": plan.learning_rate,
+            "schedule": SCHEDULES[plan.schedule],
+            "penalty": alpha,
             "max_epochs": plan.max_iter,
             "batch_size": plan.batch_size,
         }
         patience = EarlyStopping(
             monitor="valid_loss" if validates else "train_loss",
-            patience=plan.n_iter_no_change,
+            # A cycle is gone through to its end: only there the step size is small.
+            patience=plan.n_iter_no_change
+            if plan.schedule == "constant"
+            else plan.max_iter,
             threshold=plan.tol,
             threshold_mode="abs",
             sink=noop,

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, log_softmax
 
 from sk_distill.losses import LOSSES, Loss, soft_cross_entropy
+from sk_distill.training.data import UNLABELLED
 
 # Teachers that vote answer with exact zeros, whose logarithm is no number. A softened
 # zero is floor ** (1 / T): this floor is far below what a teacher can know from a
@@ -61,8 +62,9 @@ class Objective(nn.Module):
         Parameters
         ----------
         codes : ndarray of shape (n_rows,) or None
-            The label of each row as a column of ``soft_targets``; None where only
-            the teacher speaks (λ = inf).
+            The label of each row as a column of ``soft_targets``, ``UNLABELLED``
+            where it has none: then the row is in the second term only. None where
+            only the teacher speaks (λ = inf).
         soft_targets : ndarray of shape (n_rows, n_classes) or None
             The teacher's probabilities; None where only labels speak (λ = 0).
         sample_weight : ndarray of shape (n_rows,) or None
@@ -76,7 +78,9 @@ class Objective(nn.Module):
         elif self.blends:
             blend = self.soft_share * soft_targets
             if self.hard_share > 0:
-                blend[np.arange(len(blend)), codes] += self.hard_share
+                assert codes is not None
+                labelled = np.flatnonzero(codes != UNLABELLED)
+                blend[labelled, codes[labelled]] += self.hard_share
             targets["blend"] = blend
         else:
             logits = np.log(np.clip(soft_targets, PROBABILITY_FLOOR, None))

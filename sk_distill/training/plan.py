@@ -9,6 +9,7 @@ from typing import Any
 class TrainingPlan:
     """The settings of one training run, all of them decided.
 
+    ``schedule`` names how the step size changes from ``learning_rate``, its largest;
     ``alpha`` is the strength of the L2 penalty, divided by the total weight of the
     rows; ``weight_decay`` is AdamW's, decoupled from the loss.
     """
@@ -21,6 +22,7 @@ class TrainingPlan:
     weight_decay: float = 0.0
     batch_size: int = 128
     learning_rate: float = 1e-3
+    schedule: str = "constant"
     early_stopping: bool = False
     validation_fraction: float = 0.1
     n_iter_no_change: int = 10

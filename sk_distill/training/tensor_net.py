@@ -1,6 +1,7 @@
 """The skorch net of the built-in networks: tensors in, nothing fetched by row."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from sk_distill.exceptions import TrainingDivergedError
 from sk_distill.training.batches import TensorBatches, TensorRows
+from sk_distill.training.schedule import constant
 from sk_distill.training.stopping import StoppableMixin
 
 # Big enough to keep two cores busy, small enough to stay in the cache.
@@ -25,7 +27,39 @@ class TensorNet(StoppableMixin, NeuralNet):
     ``run(rows, validation_rows)`` takes both parts ready made; the criterion gets
     the logits and the batch's targets. The loss of an epoch is gathered on the device
     and read once.
+
+    Parameters
+    ----------
+    schedule : callable
+        The step size of a batch, as a share of ``lr``, from the share of the run that
+        is done.
+    penalty : float
+        α of an L2 penalty of α / 2 ‖w‖² on all weights but biases.
+    **kwargs
+        skorch's.
     """
+
+    def __init__(
+        self,
+        *args: Any,
+        schedule: Callable[[float], float] = constant,
+        penalty: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
+        self.schedule = schedule
+        self.penalty = penalty
+        super().__init__(*args, **kwargs)
+
+    def initialize_module(self) -> "TensorNet":
+        super().initialize_module()
+        if self.penalty:
+            for name, parameter in self.module_.named_parameters():
+                if "bias" not in name:
+                    parameter.register_hook(self._penalise(parameter))
+        return self
+
+    def _penalise(self, parameter: Tensor) -> Callable[[Tensor], Tensor]:
+        return lambda gradient: gradient.add(parameter.detach(), alpha=self.penalty)
 
     def get_default_callbacks(self) -> list[Any]:
         return []
@@ -84,7 +118,12 @@ class TensorNet(StoppableMixin, NeuralNet):
             return
         self._set_training(training)
         losses, sizes = [], []
-        for batch in iterator:
+        n_batches = len(iterator)
+        for i, batch in enumerate(iterator):
+            if training and self.schedule is not constant:
+                self._set_rate(
+                    (len(self.history) - 1 + i / n_batches) / self.max_epochs
+                )
             if self._batches_are_watched:
                 self.notify("on_batch_begin", batch=batch, training=training)
             step = step_fn(batch, **fit_params)
@@ -97,3 +136,8 @@ class TensorNet(StoppableMixin, NeuralNet):
         self.history.record(f"{prefix}_loss", mean)
         if not math.isfinite(mean):
             raise TrainingDivergedError(f"the {prefix} loss is {mean}")
+
+    def _set_rate(self, done: float) -> None:
+        """Set the step size for the next batch, ``done`` being the share of the run."""
+        for group in self.optimizer_.param_groups:
+            group["lr"] = self.lr * self.schedule(done)

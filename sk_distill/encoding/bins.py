@@ -1,0 +1,108 @@
+"""Where the bins of a numeric column begin and end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.tree import DecisionTreeRegressor
+
+# Edges are learnt from this many rows at most: more move them by less than they matter.
+_MOST_ROWS = 100_000
+
+# A leaf of a column's tree weighs at least this much: less follows noise.
+_LEAF_WEIGHT = 20
+
+
+def column_edges(
+    x: NDArray[Any],
+    targets: NDArray[Any] | None,
+    weight: NDArray[Any] | None,
+    n_bins: int,
+) -> NDArray[np.float64]:
+    """Return the edges of at most ``n_bins`` bins.
+
+    A column of few distinct values gets an edge at each. Else the edges are quantiles
+    or, with targets, half quantiles and half the splits of a small tree. Either alone
+    fails somewhere: quantiles where a column is mostly one value, the tree of one
+    column where columns matter jointly.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n_rows,)
+        A column, without its missing cells.
+    targets : ndarray of shape (n_rows, n_classes) or None
+        Probabilities that the tree predicts.
+    weight : ndarray of shape (n_rows,) or None
+        Positive weights: a row of weight 2 counts as two rows.
+    n_bins : int
+        Bins at most.
+
+    Returns
+    -------
+    edges : ndarray of shape (n_edges,)
+        Increasing, at least two. A column that never varies gets a bin that has no
+        end, so that nothing ever fills it.
+    """
+    if len(x) > _MOST_ROWS:
+        rows = np.random.default_rng(0).permutation(len(x))[:_MOST_ROWS]
+        x = x[rows]
+        targets = None if targets is None else targets[rows]
+        weight = None if weight is None else weight[rows]
+    # Trees see float32, in which neighbours may be one; of their ranks nothing is lost.
+    values, rank = np.unique(x.astype(np.float64), return_inverse=True)
+    if len(values) < 2:
+        return np.append(values if len(values) else 0.0, np.inf)
+    if len(values) <= n_bins + 1:
+        return values
+    if targets is None:
+        return quantile_edges(values, rank, weight, n_bins)
+    n_leaves = n_bins // 2
+    splits = tree_splits(rank, targets, weight, n_leaves)
+    # Halved before they are added: the sum of two large numbers may overflow.
+    middles = values[splits] / 2 + values[splits + 1] / 2
+    quantiles = quantile_edges(values, rank, weight, n_bins - n_leaves)
+    return np.union1d(quantiles, middles)
+
+
+def quantile_edges(
+    values: NDArray[np.float64],
+    rank: NDArray[np.int64],
+    weight: NDArray[Any] | None,
+    n_bins: int,
+) -> NDArray[np.float64]:
+    """Return the values at which the weight reaches 0, 1 / n_bins, …, 1 of the whole.
+
+    The column is ``values[rank]``. Edges that coincide, as in a column that is mostly
+    zero, become one.
+    """
+    cumulated = np.cumsum(np.bincount(rank, weights=weight))
+    shares = np.linspace(0, cumulated[-1], n_bins + 1)
+    # Sums of the same weights in another order differ in their last digits.
+    reached = np.searchsorted(cumulated * (1 + 1e-12), shares)
+    return np.unique(values[np.minimum(reached, len(values) - 1)])
+
+
+def tree_splits(
+    rank: NDArray[np.int64],
+    targets: NDArray[Any],
+    weight: NDArray[Any] | None,
+    n_leaves: int,
+) -> NDArray[np.int64]:
+    """Return the ranks after which a small tree that predicts the targets splits.
+
+    Gorishniy, Rubachev & Babenko 2022, arXiv:2203.05556, section 3.2.2; the tree's
+    targets are the class probabilities, so that a teacher's can choose the bins.
+    """
+    if n_leaves < 2:
+        return np.empty(0, dtype=np.int64)
+    total = len(rank) if weight is None else weight.sum()
+    tree = DecisionTreeRegressor(
+        max_leaf_nodes=n_leaves,
+        # By weight, not by count: a row of weight 2 is two rows.
+        min_weight_fraction_leaf=min(_LEAF_WEIGHT / total, 0.5),
+        random_state=0,
+    ).fit(rank[:, None], targets, sample_weight=weight)
+    thresholds = tree.tree_.threshold[tree.tree_.feature >= 0]
+    return np.unique(np.floor(thresholds).astype(np.int64))
