@@ -58,7 +58,7 @@ $(VENV)/.ready-dev: $(VENV)/.ready-demo
 	@$(PIP) --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
-$(VENV)-oldest/.ready: pyproject.toml constraints-oldest.txt
+$(VENV)-oldest/.ready: $(VENV)/.python pyproject.toml constraints-oldest.txt
 	$(PYTHON) -m venv $(VENV)-oldest
 	$(VENV)-oldest/bin/python -m pip --disable-pip-version-check install --quiet \
 	  --constraint constraints-oldest.txt --editable '.[plot,test]'

@@ -149,9 +149,13 @@ def stock_skorch() -> NeuralNetClassifier:
 def mlp_student() -> MLPStudent:
     return MLPStudent(
         (HIDDEN,),
+        encoding="standard",
         batch_size=BATCH,
         max_iter=EPOCHS,
+        learning_rate="constant",
         learning_rate_init=RATE,
+        dropout=0.0,
+        weight_decay=0.0,
         early_stopping=False,
         tol=0.0,
         device="cpu",

@@ -24,6 +24,8 @@ from sk_distill.students.prepare import prepare_student
 from sk_distill.teachers import is_frozen, prepare_teacher, seed_parts
 from sk_distill.transfer_sets import Munge, prepare_transfer_set
 from sk_distill.validation import (
+    check_cache,
+    check_jobs,
     check_probabilities,
     check_sample_weight,
     check_seed,
@@ -62,16 +64,21 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
         - An ``nn.Module`` class, or one of its instances that is trained already (a
           class is called as ``Module(n_features, n_classes)``, trained on standardised
           columns; an instance is used as it is). Modules return logits.
-        - A skorch net: fitted on float32 rows and integer labels.
+        - A skorch net: fitted on float32 rows and the labels' numbers.
+
+        To search over a part's parameters pass an instance: ``teacher__max_iter``
+        belongs to ``MLPTeacher()``, not to None.
     student : {"linear", "mlp"}, student, nn.Module or skorch net, default="mlp"
         What to fit: a :class:`LinearStudent` or an :class:`MLPStudent` (by name with
         their defaults), an ``nn.Module`` instance, which is copied and trained from
         the weights it has, or a class as above, or a skorch net, whose optimiser,
-        schedule and callbacks are kept.
+        schedule and callbacks are kept. It is cloned, so that a ``warm_start`` of its
+        own starts anew; its own ``class_weight`` multiplies the one below.
     distillation_weight : float, default=1.0
         λ, from 0 to inf.
     temperature : float, default=1.0
-        T > 0. Above 1 the teacher's small probabilities count for more.
+        T, above 0 and up to 1,000. Above 1 the teacher's small probabilities count for
+        more.
     loss : {"soft_cross_entropy", "kl"} or callable, default="soft_cross_entropy"
         The distillation loss. "kl" differs by the teacher's entropy and has the same
         gradient. A callable gets ``(student_logits, teacher_logits, hard_targets)``,
@@ -228,6 +235,8 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
         with unchanged_on_failure(self):
             check_objective(self, self.distillation_weight, self.temperature, self.loss)
             check_seed(self, self.random_state)
+            check_jobs(self, self.n_jobs)
+            check_cache(self, self.memory)
             validate_data(self, X, skip_check_array=True)
             student = prepare_student(self, self.student, self.verbose)
             table = student._check_before_fit(X)
@@ -366,7 +375,7 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
                 "pass the teacher unfitted."
             )
         seed_parts(teacher, seed)
-        if weight is None:
+        if weight is None or is_frozen(teacher):
             fit_params = {}
         elif get_config()["enable_metadata_routing"]:
             fit_params = process_routing(self, "fit", sample_weight=weight).teacher.fit

@@ -20,6 +20,7 @@ from sklearn.utils.validation import has_fit_parameter
 
 from sk_distill._sklearn import num_samples, safe_indexing
 from sk_distill.exceptions import DistillationWarning
+from sk_distill.interrupts import recorded_interrupts
 from sk_distill.transfer_sets import Munge
 from sk_distill.validation import check_probabilities, name_of
 
@@ -106,13 +107,27 @@ def teach(
     """
     if cv is not None:
         proba = out_of_fold(teacher, X, y, classes, fit_params, cv, n_jobs)
-    teacher.fit(X, y, **fit_params)
+    fit_teacher(teacher, X, y, fit_params)
     if cv is None:
         proba = label_rows(teacher, X, classes)
     if transfer_set is None:
         return teacher, proba, None, None
     rows = transfer_set.sample(X) if isinstance(transfer_set, Munge) else transfer_set
     return teacher, proba, rows, label_rows(teacher, rows, classes, verbose=verbose)
+
+
+def fit_teacher(
+    teacher: Any, X: Any, y: NDArray[Any], fit_params: dict[str, Any]
+) -> None:
+    """Fit the teacher; raise a Ctrl-C that it swallowed.
+
+    A skorch net, be it within a pipeline or a search, ends its training on one and
+    looks fitted.
+    """
+    with recorded_interrupts() as interrupts:
+        teacher.fit(X, y, **fit_params)
+    if interrupts:
+        raise KeyboardInterrupt
 
 
 def out_of_fold(
@@ -156,7 +171,7 @@ def _teach_fold(
 ) -> NDArray[np.float64]:
     """Fit the teacher on the rows ``train`` and return what it says of ``test``."""
     params = {name: safe_indexing(value, train) for name, value in fit_params.items()}
-    teacher.fit(safe_indexing(X, train), y[train], **params)
+    fit_teacher(teacher, safe_indexing(X, train), y[train], params)
     # Classes that these rows lack are no mistake of the teacher's.
     known = classes[np.isin(classes, y[train])]
     proba = np.zeros((len(test), len(classes)))
@@ -188,8 +203,14 @@ def label_rows(
         if verbose:
             print(f"teacher: {rows.stop:,} of {n_rows:,} rows labelled")
     proba = np.concatenate(chunks)
-    known = np.asarray(teacher.classes_)
     owner = f"teacher {name_of(teacher)}"
+    if not hasattr(teacher, "classes_"):
+        raise TypeError(
+            f"{owner} has no classes_ after fit, so that nobody knows which column of "
+            "its predict_proba is which class. Set self.classes_ = np.unique(y) in its "
+            "fit."
+        )
+    known = np.asarray(teacher.classes_)
     unseen = [label for label in classes.tolist() if label not in known.tolist()]
     if unseen:
         raise ValueError(

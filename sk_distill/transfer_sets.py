@@ -121,9 +121,9 @@ class Munge(BaseEstimator):
         rng = np.random.default_rng(draw_seed(self.random_state))
         is_drawn = _is_continuous(table)
         numbers = table.numbers[:, is_drawn].astype(np.float64)
-        pairs = list(disjoint_pairs(nearest_neighbours(table, rng), rng))
+        neighbour = nearest_neighbours(table, rng)
         passes = [
-            self._swap(numbers, int((~is_drawn).sum()), pairs, rng)
+            self._swap(numbers, int((~is_drawn).sum()), neighbour, rng)
             for _ in range(self._count(n_rows))
         ]
         drawn = np.concatenate([made for made, _ in passes])
@@ -152,7 +152,7 @@ class Munge(BaseEstimator):
         self,
         numbers: NDArray[np.float64],
         n_swapped: int,
-        pairs: list[tuple[NDArray[np.int64], NDArray[np.int64]]],
+        neighbour: NDArray[np.int64],
         rng: np.random.Generator,
     ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Go through the table once.
@@ -166,7 +166,7 @@ class Munge(BaseEstimator):
         """
         made = numbers.copy()
         source = np.repeat(np.arange(len(numbers))[:, None], n_swapped, axis=1)
-        for rows, neighbours in pairs:
+        for rows, neighbours in disjoint_pairs(neighbour, rng):
             a, b = made[rows], made[neighbours]
             swaps = rng.random(a.shape) < self.swap_probability
             # A missing value is swapped without noise.

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
 from numbers import Integral, Real
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -88,6 +89,27 @@ def check_seed(owner: object, value: Any) -> None:
             f"{name_of(owner)}: random_state={value!r} must be None, an integer from 0 "
             "to 2**32 - 1, or a numpy.random.RandomState."
         ) from error
+
+
+def check_jobs(owner: object, value: Any) -> None:
+    """Raise unless ``value`` is what joblib takes for ``n_jobs``."""
+    if value is None:
+        return
+    if not isinstance(value, Integral) or isinstance(value, bool) or value == 0:
+        raise ValueError(
+            f"{name_of(owner)}: n_jobs={value!r} must be None, a number of processes "
+            ">= 1, or -1 for one a core."
+        )
+
+
+def check_cache(owner: object, value: Any) -> None:
+    """Raise unless ``value`` is a folder or can cache as ``joblib.Memory`` does."""
+    if value is None or isinstance(value, str | PathLike) or hasattr(value, "cache"):
+        return
+    raise ValueError(
+        f"{name_of(owner)}: memory={value!r} must be None, the path of a folder, or a "
+        "joblib.Memory."
+    )
 
 
 def draw_seed(random_state: Any) -> int:
@@ -195,10 +217,16 @@ def check_sample_weight(
             f"{name_of(estimator)}: sample_weight has negative values (the smallest is "
             f"{weight.min():g}); weights must be >= 0. Clip or drop those rows."
         )
-    if weight.sum() == 0:
+    total = weight.sum()
+    if total == 0:
         raise ValueError(
             f"{name_of(estimator)}: sample_weight is zero for every row; at least one "
             "row must weigh something."
+        )
+    if not 1e-30 < total < 1e30:
+        raise ValueError(
+            f"{name_of(estimator)}: sample_weight sums to {total:g}, too far from 1 to "
+            "compute with. Divide the weights by their mean."
         )
     return weight
 
@@ -223,6 +251,12 @@ def check_probabilities(
         For another shape, NaN, a negative value, or rows that do not sum to one.
     """
     proba = np.asarray(proba)
+    if proba.shape == (n_rows, 1):
+        raise ValueError(
+            f"{owner} has one column; expected one for each class, two at least. For "
+            "the probabilities p of the second class of two pass "
+            "np.column_stack([1 - p, p])."
+        )
     if proba.shape != (n_rows, n_classes):
         raise ValueError(
             f"{owner} has shape {proba.shape}; expected {(n_rows, n_classes)}: one row "

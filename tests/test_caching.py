@@ -54,7 +54,8 @@ def memory(tmp_path):
 
 
 def n_cached(memory):
-    return len(joblib.Memory(memory, verbose=0).store_backend.get_items())
+    # By the files: joblib 1.3's own list counts a function's source as an item.
+    return len(list(Path(memory).rglob("output.pkl")))
 
 
 def distilled(teacher, memory=None, student=FAST, random_state=0, **params):

@@ -136,8 +136,9 @@ def test_labels(name, y, message):
         (np.ones(N - 1), f"has shape ({N - 1},); expected one weight a row, ({N},)"),
         (np.ones((N, 1)), f"has shape ({N}, 1); expected one weight a row"),
         (changed(np.ones(N), 3, np.nan), "sample_weight contains NaN"),
+        (np.full(N, 1e-300), "sample_weight sums to 7.5e-299, too far from 1"),
     ],
-    ids=["negative", "zero", "too few", "column", "NaN"],
+    ids=["negative", "zero", "too few", "column", "NaN", "tiny"],
 )
 def test_weights(name, weight, message):
     with pytest.raises(ValueError, match=says("sample_weight", message[13:])):
@@ -346,3 +347,33 @@ def test_linear_student_that_stops_early_is_a_warning():
     with pytest.warns(DistillationWarning, match=message) as record:
         LinearStudent(max_iter=2).fit(X, Y)
     assert issubclass(record[0].category, ConvergenceWarning)
+
+
+# What is large
+
+
+def test_a_linear_student_answers_for_numbers_that_overflow():
+    """Coefficients times 1e308 were infinities of both signs, and so not a number."""
+    student = LinearStudent().fit(X, Y)
+    proba = student.predict_proba(np.vstack([np.full((1, 4), 1e308), X[:1]]))
+    assert np.isfinite(proba).all()
+    np.testing.assert_allclose(proba[1:], student.predict_proba(X[:1]), atol=1e-12)
+
+
+def test_one_column_of_probabilities_is_refused_before_torch_sees_it():
+    message = says("soft_targets has one column", "np.column_stack([1 - p, p])")
+    with pytest.raises(ValueError, match=message):
+        LinearStudent().fit(X, None, soft_targets=np.ones((N, 1)))
+
+
+def test_a_teacher_without_classes_is_told_what_to_set():
+    class Nameless(ClassifierMixin, BaseEstimator):
+        def fit(self, X, y):
+            return self
+
+        def predict_proba(self, X):
+            return PROBA
+
+    message = says("teacher Nameless has no classes_ after fit", "np.unique(y)")
+    with pytest.raises(TypeError, match=message):
+        distilled(teacher=Nameless()).fit(X, Y)

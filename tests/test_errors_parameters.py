@@ -48,6 +48,7 @@ KEEP = "1 leaves the teacher's probabilities as they are"
         ("temperature", -2.5, ValueError, "a number > 0", KEEP),
         ("temperature", float("nan"), ValueError, "a number > 0", KEEP),
         ("temperature", float("inf"), ValueError, "a number > 0", KEEP),
+        ("temperature", 1e5, ValueError, "<= 1000", KEEP),
         ("temperature", "2", TypeError, "got a str", KEEP),
         ("temperature", [1], TypeError, "got a list", KEEP),
     ],
@@ -201,9 +202,16 @@ def test_teacher_cv(teacher_cv):
 
 def test_memory():
     with pytest.raises(
-        ValueError, match=says("memory", "None, a string", "joblib.Memory", "3")
+        ValueError, match=says("memory=3", "the path of a folder", "joblib.Memory")
     ):
         distilled(memory=3).fit(X, Y)
+
+
+@pytest.mark.parametrize("n_jobs", ["2", 0, 1.5, True])
+def test_n_jobs(n_jobs):
+    message = says(f"DistilledClassifier: n_jobs={n_jobs!r} must be None", "-1")
+    with pytest.raises(ValueError, match=message):
+        distilled(n_jobs=n_jobs, teacher_cv=3).fit(X, Y)
 
 
 @pytest.mark.parametrize("random_state", ["a", -1, 2**40, 1.5])

@@ -7,7 +7,7 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import expit, softmax
 from sklearn import config_context
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.decomposition import PCA
 from sklearn.ensemble import RandomForestClassifier, VotingClassifier
 from sklearn.exceptions import UnsetMetadataPassedError
@@ -197,7 +197,6 @@ def test_weights_reach_all_teachers_of_a_list(multiclass, weight):
     [
         (KNeighborsClassifier(), "KNeighborsClassifier"),
         (make_pipeline(PCA(3), KNeighborsClassifier()), "Pipeline"),
-        ([("a", BAYES), ("b", KNeighborsClassifier())], "VotingClassifier"),
     ],
 )
 def test_teacher_that_takes_no_weights_goes_without(multiclass, weight, teacher, name):
@@ -206,6 +205,70 @@ def test_teacher_that_takes_no_weights_goes_without(multiclass, weight, teacher,
     with pytest.warns(DistillationWarning, match=f"teacher {name} takes no sample_we"):
         model = distilled(teacher).fit(X, y, weight)
     assert_learned(model, X, y, unweighted, weight)
+
+
+def test_a_list_weights_those_that_can_be(multiclass, weight):
+    X, y = multiclass
+    neighbours = KNeighborsClassifier()
+    model = distilled([("a", BAYES), ("b", neighbours)])
+    with pytest.warns(DistillationWarning, match="teacher KNeighborsClassifier takes"):
+        model.fit(X, y, weight)
+    probas = [proba_of(BAYES, X, y, sample_weight=weight), proba_of(neighbours, X, y)]
+    assert_learned(model, X, y, np.mean(probas, axis=0), weight)
+
+
+def test_weights_of_a_teacher_that_is_not_fitted_are_no_matter(multiclass, weight):
+    """A trained module was said to go without weights, and to be replaced for it."""
+    X, y = multiclass
+    skorch = FrozenEstimator(clone(SKORCH).fit(X.astype(np.float32), y))
+    for teacher in (MODULE, skorch):
+        distilled(teacher).fit(X, y, weight)
+
+
+class Backwards(ClassifierMixin, BaseEstimator):
+    """A classifier that lists the classes in descending order."""
+
+    def fit(self, X, y):
+        self.bayes_ = clone(BAYES).fit(X, y)
+        self.classes_ = self.bayes_.classes_[::-1]
+        return self
+
+    def predict_proba(self, X):
+        return self.bayes_.predict_proba(X)[:, ::-1]
+
+
+@pytest.mark.parametrize("teacher_cv", [None, 3])
+@pytest.mark.parametrize("in_a_list", [False, True])
+def test_columns_follow_the_teachers_classes(multiclass, in_a_list, teacher_cv):
+    """Out of fold and inside a list they were taken to be in ascending order."""
+    X, y = multiclass
+
+    def fit(member):
+        teacher = [("a", member), ("b", FOREST)] if in_a_list else member
+        return distilled(teacher, teacher_cv=teacher_cv).fit(X, y)
+
+    assert_allclose(fit(Backwards()).coef_, fit(BAYES).coef_, atol=1e-6)
+
+
+def test_a_member_of_a_list_that_knows_other_classes_is_refused(multiclass):
+    """The vote gave members numbers for labels: all of them seemed to know 0, 1, 2."""
+    X, y = multiclass
+    frozen = FrozenEstimator(clone(BAYES).fit(X, y))
+    message = r"teacher FrozenEstimator has never seen the classes \['ash'"
+    with pytest.raises(ValueError, match=message):
+        distilled([("a", frozen)]).fit(X, np.array(["ash", "beech", "cedar"])[y])
+
+
+@pytest.mark.parametrize("in_a_list", [False, True])
+@pytest.mark.parametrize("teacher_cv", [None, 3])
+def test_the_teacher_gets_the_labels_as_they_are(multiclass, in_a_list, teacher_cv):
+    """Its class weights are by name; out of fold and in a list it got numbers."""
+    X, y = multiclass
+    weights = {"ash": 1.0, "beech": 2.0, "cedar": 3.0}
+    teacher = LogisticRegression(class_weight=weights)
+    model = distilled([("a", teacher)] if in_a_list else teacher, teacher_cv=teacher_cv)
+    model.fit(X, np.array(sorted(weights))[y])
+    assert model.score(X, np.array(sorted(weights))[y]) > 0.7
 
 
 @pytest.mark.parametrize("asked", [True, False, None])

@@ -93,6 +93,11 @@ def test_holdout_takes_a_lone_class_as_it_comes():
     assert holdout_mask(labels, 0.1, seed=0).sum() == 20
 
 
+def test_holdout_of_nearly_all_rows_takes_classes_as_they_come():
+    """Ten rows are left for twenty classes: scikit-learn raised an error of its own."""
+    assert holdout_mask(np.repeat(np.arange(20), 5), 0.9, seed=0).sum() == 90
+
+
 def test_too_few_rows_hold_out_none():
     assert holdout_mask(np.tile([0, 1], 40), 0.1, seed=0) is None
 

@@ -150,7 +150,8 @@ class TableEncoder:
         else:
             for start in range(0, len(X), _BLOCK_ROWS):
                 block = slice(start, start + _BLOCK_ROWS)
-                deviations = (X[block] - self.mean_) / self.scale_
+                with np.errstate(over="ignore"):
+                    deviations = (X[block] - self.mean_) / self.scale_
                 np.minimum(deviations, _MOST_DEVIATIONS, out=deviations)
                 np.maximum(
                     deviations, -_MOST_DEVIATIONS, out=out[block], casting="same_kind"
@@ -255,6 +256,12 @@ class TableEncoder:
             index.append(self.level_slot_ + codes)
             value.append(np.ones(codes.shape))
         return np.hstack(index), np.hstack(value)
+
+    def left_edges(self, *, missing: bool) -> NDArray[np.int64]:
+        """Return where the bins of columns with missing cells begin, or of others."""
+        if not self.edges_:
+            return np.empty(0, dtype=np.int64)
+        return self.value_slot_[np.isin(self.numeric_, self.missing_) == missing]
 
     def slots_of_columns(self) -> dict[int, NDArray[np.int64]]:
         """Return the slots of each column, a missing cell's or other levels' last."""

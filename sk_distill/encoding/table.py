@@ -64,6 +64,7 @@ def check_table(
     X: Any,
     *,
     allow_missing: bool,
+    allow_categories: bool = True,
     categorical: Collection[int] | None = None,
     reset: bool = True,
 ) -> Table:
@@ -77,8 +78,8 @@ def check_table(
         Learns the number and the names of the columns, or checks them.
     X : array-like or frame of shape (n_rows, n_columns)
         Rows.
-    allow_missing : bool
-        Whether numbers may be missing.
+    allow_missing, allow_categories : bool
+        Whether numbers may be missing, and columns categorical.
     categorical : collection of int or None
         The columns to read as categories. None lets each column say what it is:
         strings and categoricals are categories, booleans are numbers.
@@ -110,6 +111,12 @@ def check_table(
             "and one column."
         )
     table = read_table(estimator, X, categorical)
+    if table.categories and not allow_categories:
+        raise ValueError(
+            f"{name_of(estimator)} takes numbers as they are, but columns "
+            f"{sorted(table.categories)} hold categories. Encode them yourself (a "
+            "ColumnTransformer in a Pipeline), or choose another encoding or student."
+        )
     _check_finite(estimator, table, allow_missing)
     return table
 

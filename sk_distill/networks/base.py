@@ -242,8 +242,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
             and X.shape[0] > 0
             and not hasattr(self, "feature_names_in_")
             and not self.encoder_.levels_
-            # One NaN or infinity makes the sum so; an overflow only takes the long way.
-            and np.isfinite(X.sum())
+            and _is_finite(X)
         ):
             return Table(X)
         return check_table(
@@ -261,20 +260,13 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         if getattr(self, "warm_start", False) and hasattr(self, "classes_"):
             self._check_columns_of_earlier_fit(X)
             categorical = self.encoder_.levels_
-        table = check_table(
+        return check_table(
             self,
             X,
             allow_missing=self.encoding is not None,
+            allow_categories=self.encoding is not None,
             categorical=categorical,
         )
-        if table.categories and self.encoding is None:
-            raise ValueError(
-                f"{name_of(self)} takes numbers as they are, but columns "
-                f"{sorted(table.categories)} hold categories. Encode them yourself (a "
-                "ColumnTransformer in a Pipeline), or choose another encoding or "
-                "student."
-            )
-        return table
 
     def _check_transfer(
         self, X: Any, targets: ArrayLike | None, table: Table, n_classes: int
@@ -367,7 +359,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
 
         n_outputs = 1 if len(self.classes_) == 2 else len(self.classes_)
         trained = train_module(
-            lambda: self._build_module(self.encoder_.n_units, n_outputs, warm),
+            lambda: self._build_module(n_outputs, warm),
             objective,
             data,
             self._plan(len(data.inputs), draw_seed(self.random_state)),
@@ -402,10 +394,19 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         """Return how to train."""
         raise NotImplementedError
 
-    def _build_module(self, n_inputs: int, n_outputs: int, warm: bool) -> nn.Module:
+    def _build_module(self, n_outputs: int, warm: bool) -> nn.Module:
         """Return the module, with the earlier fit's weights if ``warm``."""
         raise NotImplementedError
 
     def _keep(self, module: Any) -> None:
         """Store what predicting needs of the trained module."""
         raise NotImplementedError
+
+
+def _is_finite(X: NDArray[Any]) -> bool:
+    """Whether a quick look finds no NaN or infinity: one of them makes the sum so.
+
+    So does an overflow, for which the caller only takes a longer way.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(X.sum()))

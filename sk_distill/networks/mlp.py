@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import diags_array
 
 from sk_distill.encoding import TableEncoder
 from sk_distill.validation import name_of
@@ -17,6 +18,46 @@ if TYPE_CHECKING:
 ACTIVATIONS = ("identity", "logistic", "relu", "tanh")
 
 Arrays = list[NDArray[Any]]
+
+
+def make_perceptron(
+    encoder: TableEncoder,
+    widths: Sequence[int],
+    *,
+    full_batch: bool = False,
+    activation: str = "relu",
+    dropout: float = 0.0,
+    n_members: int = 1,
+) -> StackedMLP:
+    """Return a perceptron whose first layer acts on a table's positions.
+
+    Parameters
+    ----------
+    encoder : TableEncoder
+        The encoding.
+    widths : sequence of int
+        Units of the layers after the encoding, the last one's being the outputs.
+    full_batch : bool
+        Whether it is trained on all rows at once, as :func:`make_slot_rows` has them.
+    activation, dropout, n_members
+        As in ``StackedMLP``.
+    """
+    import torch
+
+    from sk_distill.nn import StackedMLP
+
+    module = StackedMLP(
+        [encoder.n_units, *widths],
+        activation=activation,
+        dropout=dropout,
+        n_members=n_members,
+        layout=None if full_batch else make_layout(encoder),
+    )
+    if full_batch and not encoder.is_plain:
+        # The same function as on units: there neighbouring bins begin alike.
+        on_slots = encoder.slot_map_ @ module.weights[0].detach().numpy()
+        module.weights[0] = torch.nn.Parameter(torch.from_numpy(on_slots))
+    return module
 
 
 def make_layout(encoder: TableEncoder) -> UnitLayout | None:
@@ -52,7 +93,13 @@ def make_slot_rows(
         return positions
     from sk_distill.nn import SlotRows
 
-    return SlotRows(encoder.slots(positions), encoder.slot_map_)
+    # At the left edge of its first bin a column adds nothing: no unit is filled there.
+    # That is left free where it only moves the intercept (which makes the problem many
+    # times better conditioned); where a cell may be missing it would be more.
+    counts = np.ones(encoder.n_slots)
+    counts[encoder.left_edges(missing=True)] = 0
+    diagonal = diags_array(counts)
+    return SlotRows(encoder.slots(positions) @ diagonal, encoder.unit_map_ @ diagonal)
 
 
 def read_weights(module: StackedMLP, encoder: TableEncoder) -> tuple[Arrays, Arrays]:
@@ -62,7 +109,11 @@ def read_weights(module: StackedMLP, encoder: TableEncoder) -> tuple[Arrays, Arr
     """
     coefs = [weight.detach().numpy().copy() for weight in module.weights]
     intercepts = [bias.detach().numpy().copy() for bias in module.biases]
-    coefs[0] = _apply(encoder.slot_map_, coefs[0])
+    units = coefs[0]
+    if module.unit_product is None and not encoder.is_plain:
+        intercepts[0] += units[encoder.left_edges(missing=False)].sum(axis=0)
+        units = _apply(encoder.unit_map_, units)
+    coefs[0] = _apply(encoder.slot_map_, units)
     return coefs, intercepts
 
 
@@ -90,7 +141,10 @@ def write_weights(
     import torch
 
     params = [*module.weights, *module.biases]
-    arrays = [_apply(encoder.unit_map_, coefs[0]), *coefs[1:], *intercepts]
+    first = coefs[0]
+    if module.unit_product is not None:
+        first = _apply(encoder.unit_map_, first)
+    arrays = [first, *coefs[1:], *intercepts]
     shapes = [tuple(param.shape) for param in params]
     earlier = [array.shape for array in arrays]
     if shapes != earlier:

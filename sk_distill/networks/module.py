@@ -30,11 +30,10 @@ class ModuleClassifier(NetworkClassifier):
 
     Parameters
     ----------
-    module : nn.Module, or class or function that returns one
+    module : nn.Module, or a class of them
         Maps float32 rows ``(n_rows, n_features)`` to logits ``(n_rows, n_classes)``,
         or ``(n_rows, 1)`` for two classes. An instance is copied and trained from the
-        weights that it has; a class or function is called as
-        ``module(n_features, n_classes)``.
+        weights that it has; a class is called as ``module(n_features, n_classes)``.
     batch_size, learning_rate_init, max_iter, tol, early_stopping, \
     validation_fraction, n_iter_no_change, class_weight, encoding, device, callbacks, \
     net_params, random_state, verbose
@@ -103,10 +102,13 @@ class ModuleClassifier(NetworkClassifier):
     def _plan(self, n_rows: int, seed: int) -> TrainingPlan:
         return make_plan(self, n_rows, seed, solver="adam")
 
-    def _build_module(self, n_inputs: int, n_outputs: int, warm: bool) -> nn.Module:
+    def _build_module(self, n_outputs: int, warm: bool) -> nn.Module:
+        return self._make_module(self.encoder_.n_units, n_outputs)
+
+    def _make_module(self, n_inputs: int, n_outputs: int) -> nn.Module:
         if is_torch_module(self.module):
             return deepcopy(self.module)
-        return self.module(n_inputs, max(n_outputs, 2))
+        return make_module(name_of(self), self.module, n_inputs, max(n_outputs, 2))
 
     def _check_module(self, table: Table, n_classes: int) -> None:
         from sk_distill.training import isolated_seed
@@ -118,49 +120,94 @@ class ModuleClassifier(NetworkClassifier):
         n_inputs = encoder.n_units
 
         with isolated_seed(0, "cpu"):
-            module = self._build_module(n_inputs, n_classes, warm=False)
+            module = self._make_module(n_inputs, n_classes)
         check_module(name_of(self), module, n_inputs, n_classes)
 
     def _keep(self, module: nn.Module) -> None:
         self.module_ = module
 
 
+def make_module(owner: str, kind: Any, n_features: int, n_classes: int) -> nn.Module:
+    """Return ``kind(n_features, n_classes)``."""
+    try:
+        return kind(n_features, n_classes)
+    except TypeError as error:
+        raise TypeError(
+            f"{owner}: {kind.__name__}({n_features}, {n_classes}) failed: {error}. A "
+            "class is called with the numbers of features and classes; let its "
+            "__init__ take (n_features, n_classes), or pass an instance."
+        ) from error
+
+
 def module_logits(module: nn.Module, inputs: NDArray[Any]) -> NDArray[Any]:
     """Return the module's output for float32 rows, in evaluation mode."""
+    return _output(module, inputs).cpu().numpy()
+
+
+def _output(module: nn.Module, inputs: NDArray[Any]) -> Any:
     import torch
 
-    was_training = module.training
+    # Each part has a flag of its own: train() would wake those that the user put to
+    # evaluation.
+    flags = [(part, part.training) for part in module.modules()]
     device = next((p.device for p in module.parameters()), torch.device("cpu"))
     module.eval()
     try:
         with torch.no_grad():
-            return module(torch.from_numpy(inputs).to(device)).cpu().numpy()
+            return module(torch.from_numpy(inputs).to(device))
     finally:
-        module.train(was_training)
+        for part, was_training in flags:
+            part.training = was_training
 
 
 def check_module(owner: str, module: Any, n_inputs: int, n_classes: int) -> None:
     """Raise unless the module maps rows to one logit for each class."""
+    import torch
+
     if not is_torch_module(module):
         raise TypeError(
             f"{owner}: module(n_features={n_inputs}, n_classes={n_classes}) returned "
             f"{module!r}; expected an nn.Module."
         )
     with wrong_rows(owner, module, n_inputs):
-        shape = module_logits(module, np.zeros((2, n_inputs), dtype=np.float32)).shape
-    check_logit_shape(owner, shape, 2, n_classes)
+        logits = _output(module, np.zeros((2, n_inputs), dtype=np.float32))
+    if not isinstance(logits, torch.Tensor):
+        raise TypeError(
+            f"{owner}: {type(module).__name__} returned a {type(logits).__name__} for "
+            "rows; expected a tensor of logits. Let its forward return the logits "
+            "alone."
+        )
+    check_logit_shape(owner, tuple(logits.shape), 2, n_classes)
 
 
 @contextmanager
 def wrong_rows(owner: str, module: Any, n_inputs: int) -> Iterator[None]:
-    """Say in plain words what torch says of a product of the wrong shapes."""
+    """Say in plain words what torch says of a product of the wrong shapes or dtypes.
+
+    ``module`` may be a skorch net with a module.
+    """
     try:
         yield
     except RuntimeError as error:
+        dtype = _other_dtype(getattr(module, "module_", module))
+        if dtype is not None:
+            raise TypeError(
+                f"{owner}: {type(module).__name__} has parameters in {dtype}, and rows "
+                f"come in float32: {error}. Call module.float()."
+            ) from error
         raise ValueError(
             f"{owner}: {type(module).__name__} cannot take rows of {n_inputs} columns: "
             f"{error}. Change the width of its first layer."
         ) from error
+
+
+def _other_dtype(module: Any) -> Any:
+    """Return the dtype of a module's first parameter in one that is not float32."""
+    import torch
+
+    parameters = module.parameters() if is_torch_module(module) else ()
+    dtypes = (p.dtype for p in parameters if p.is_floating_point())
+    return next((dtype for dtype in dtypes if dtype != torch.float32), None)
 
 
 def check_logit_shape(

@@ -22,6 +22,9 @@ from sk_distill.validation import (
 if TYPE_CHECKING:
     from sk_distill.training import TrainingPlan
 
+# T² times a difference of order 1 / T drowns in float32's rounding beyond.
+_MOST_TEMPERATURE = 1000
+
 LEARNING_RATES = ("one_cycle", "constant")
 
 # What max_iter="auto" means: iterations of "lbfgs"; steps of "adam" over all epochs,
@@ -48,8 +51,10 @@ def check_objective(
         "temperature",
         temperature,
         0,
+        _MOST_TEMPERATURE,
         open_low=True,
-        why="1 leaves the teacher's probabilities as they are.",
+        why="1 leaves the teacher's probabilities as they are; far above 10 nothing "
+        "changes any more but rounding.",
     )
     if not callable(loss):
         from sk_distill.losses import LOSSES

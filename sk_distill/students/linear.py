@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from sk_distill.encoding import Table
 from sk_distill.networks import NetworkClassifier
 from sk_distill.networks.mlp import (
-    make_layout,
+    make_perceptron,
     make_slot_rows,
     read_weights,
     write_weights,
@@ -55,7 +55,7 @@ class LinearStudent(NetworkClassifier):
         Step size of "adam", the largest of a cycle.
     max_iter : int, default=1000
         Iterations of "lbfgs", epochs of "adam", at most.
-    tol : float, default=1e-5
+    tol : float, default=1e-7
         "lbfgs" stops where no entry of the gradient is larger; "adam" where the loss
         does not fall by more for ``n_iter_no_change`` epochs.
     early_stopping : bool, default=False
@@ -84,7 +84,8 @@ class LinearStudent(NetworkClassifier):
     callbacks : list of skorch callbacks, default=None
         Called during training. A ``KeyboardInterrupt`` raised by one ends training.
     net_params : dict, default=None
-        More parameters of the skorch net, such as ``{"optimizer": torch.optim.SGD}``.
+        More parameters of the skorch net for "adam", such as
+        ``{"optimizer": torch.optim.SGD}``; "lbfgs" takes "compile" only.
     random_state : int, RandomState or None, default=None
         Seed of everything that is random.
     verbose : int, default=0
@@ -146,7 +147,7 @@ class LinearStudent(NetworkClassifier):
         learning_rate: str = "constant",
         learning_rate_init: float = 1e-3,
         max_iter: int = 1000,
-        tol: float = 1e-5,
+        tol: float = 1e-7,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
@@ -185,14 +186,14 @@ class LinearStudent(NetworkClassifier):
             positions = self.encoder_.positions(table, np.float64)
             product = self.encoder_.product(positions, self.slot_coef_)
             return product + self.intercept_
-        logits = table.numbers @ self.coef_.T + self.intercept_
-        if np.isnan(logits).any():
-            # A cell is missing in a column in which none was: it is the mean's.
-            means = np.where(
-                np.isnan(table.numbers), self.encoder_.mean_, table.numbers
-            )
-            logits = means @ self.coef_.T + self.intercept_
-        return logits
+        with np.errstate(over="ignore", invalid="ignore"):
+            logits = table.numbers @ self.coef_.T + self.intercept_
+        if np.isfinite(logits).all():
+            return logits
+        # A cell is missing where none was, or is so large that it overflows: as
+        # positions the one is the mean, and the other keeps within bounds.
+        coef, intercept = self.encoder_.unfold(self.coef_, self.intercept_)
+        return self.encoder_.positions(table, np.float64) @ coef.T + intercept
 
     def _check_parameters(self) -> None:
         check_choice(self, "solver", self.solver, ("auto", "lbfgs", "adam"))
@@ -251,16 +252,24 @@ class LinearStudent(NetworkClassifier):
             self.slot_coef_[column] -= effect
             self.intercept_ += effect
 
+    def _begin_at_zero(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Undo the centring: let every curve be zero where its first bin begins."""
+        coef, intercept = self.slot_coef_.copy(), self.intercept_.copy()
+        for j, column in self.encoder_.slots_of_columns().items():
+            if j in self.encoder_.edges_:
+                effect = coef[column[0]].copy()
+                coef[column] -= effect
+                intercept += effect
+        return coef, intercept
+
     def _inputs(self, positions: NDArray[Any]) -> NDArray[Any] | SlotRows:
         if self.solver == "adam":
             return positions
         return make_slot_rows(self.encoder_, positions)
 
-    def _build_module(self, n_inputs: int, n_outputs: int, warm: bool) -> StackedMLP:
-        from sk_distill.nn import StackedMLP
-
+    def _build_module(self, n_outputs: int, warm: bool) -> StackedMLP:
         encoder = self.encoder_
-        module = StackedMLP([n_inputs, n_outputs], layout=make_layout(encoder))
+        module = make_perceptron(encoder, [n_outputs], full_batch=self.solver != "adam")
         if not warm:
             # The problem is convex: zero is as good a start as any, and the same one
             # every time.
@@ -272,7 +281,7 @@ class LinearStudent(NetworkClassifier):
             coef, intercept = encoder.unfold(self.coef_, self.intercept_)
             coef = coef.T
         else:
-            coef, intercept = self.slot_coef_, self.intercept_
+            coef, intercept = self._begin_at_zero()
         write_weights(self, module, encoder, [coef], [intercept])
         return module
 

@@ -13,7 +13,7 @@ from sk_distill.inference import mlp_logits
 from sk_distill.networks import NetworkClassifier
 from sk_distill.networks.mlp import (
     ACTIVATIONS,
-    make_layout,
+    make_perceptron,
     make_slot_rows,
     read_weights,
     write_weights,
@@ -100,7 +100,8 @@ class MLPStudent(NetworkClassifier):
     callbacks : list of skorch callbacks, default=None
         Called during training. A ``KeyboardInterrupt`` raised by one ends training.
     net_params : dict, default=None
-        More parameters of the skorch net, such as ``{"optimizer": torch.optim.SGD}``.
+        More parameters of the skorch net for "adam", such as
+        ``{"optimizer": torch.optim.SGD}``; "lbfgs" takes "compile" only.
     random_state : int, RandomState or None, default=None
         Seed of everything that is random.
     verbose : int, default=0
@@ -234,16 +235,16 @@ class MLPStudent(NetworkClassifier):
             return make_slot_rows(self.encoder_, positions)
         return positions
 
-    def _build_module(self, n_inputs: int, n_outputs: int, warm: bool) -> StackedMLP:
-        from sk_distill.nn import StackedMLP
-
+    def _build_module(self, n_outputs: int, warm: bool) -> StackedMLP:
         hidden = check_hidden_layer_sizes(self, self.hidden_layer_sizes)
-        module = StackedMLP(
-            [n_inputs, *hidden, n_outputs],
+        full_batch = self.solver == "lbfgs"
+        module = make_perceptron(
+            self.encoder_,
+            [*hidden, n_outputs],
+            full_batch=full_batch,
             activation=self.activation,
-            # All rows at once, and a line search, want a loss that stands still.
-            dropout=0.0 if self.solver == "lbfgs" else self.dropout,
-            layout=make_layout(self.encoder_),
+            # A line search wants a loss that stands still.
+            dropout=0.0 if full_batch else self.dropout,
         )
         if warm:
             write_weights(self, module, self.encoder_, self.coefs_, self.intercepts_)

@@ -28,8 +28,10 @@ class SkorchStudent(NetworkClassifier):
     ----------
     net : skorch.NeuralNet
         Cloned before it is trained. With ``NLLLoss`` in a ``NeuralNetClassifier``,
-        skorch's default, its module returns probabilities; with any other criterion,
-        logits. One column will do for two classes.
+        skorch's default, its module returns probabilities, with ``BCELoss`` that of
+        the second class; with any other criterion, logits. One column will do for two
+        classes. A validation set of its own (skorch's ``predefined_split``) has the
+        positions of its labels in ``np.unique(y)`` for y, and is scored by them alone.
     random_state : int, RandomState or None, default=None
         Seed of the initial weights and the batches.
 
@@ -56,19 +58,14 @@ class SkorchStudent(NetworkClassifier):
     def _train(
         self, data: TrainingData, objective: Objective, *, warm: bool
     ) -> tuple[int, dict[str, NDArray[np.float64]]]:
+        from sk_distill.training.curves import loss_curves
         from sk_distill.training.distilling_net import train_net
 
         seed = draw_seed(self.random_state)
         self.net_ = train_net(
             clone(self.net), objective, data, seed, owner=name_of(self)
         )
-        history = self.net_.history
-        curves = {
-            name: np.array(history[:, name])
-            for name in ("train_loss", "valid_loss")
-            if name in history[0]
-        }
-        return len(history), curves
+        return loss_curves(self.net_.history)
 
     def _check_module(self, table: Table, n_classes: int) -> None:
         from sk_distill.training import isolated_seed

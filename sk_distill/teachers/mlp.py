@@ -12,7 +12,7 @@ from scipy.special import log_softmax, logsumexp
 from sk_distill.encoding import Table
 from sk_distill.inference import mlp_logits
 from sk_distill.networks import NetworkClassifier
-from sk_distill.networks.mlp import ACTIVATIONS, make_layout, read_weights
+from sk_distill.networks.mlp import ACTIVATIONS, make_perceptron, read_weights
 from sk_distill.networks.parameters import check_training_parameters, make_plan
 from sk_distill.validation import (
     check_choice,
@@ -197,16 +197,14 @@ class MLPTeacher(NetworkClassifier):
             self, n_rows, seed, solver="adam", weight_decay=self.weight_decay
         )
 
-    def _build_module(self, n_inputs: int, n_outputs: int, warm: bool) -> StackedMLP:
-        from sk_distill.nn import StackedMLP
-
+    def _build_module(self, n_outputs: int, warm: bool) -> StackedMLP:
         hidden = check_hidden_layer_sizes(self, self.hidden_layer_sizes)
-        return StackedMLP(
-            [n_inputs, *hidden, n_outputs],
+        return make_perceptron(
+            self.encoder_,
+            [*hidden, n_outputs],
             activation=self.activation,
             dropout=self.dropout,
             n_members=self.n_members,
-            layout=make_layout(self.encoder_),
         )
 
     def _keep(self, module: StackedMLP) -> None:

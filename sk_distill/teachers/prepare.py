@@ -12,6 +12,7 @@ from sk_distill.networks.module import ModuleClassifier
 from sk_distill.teachers.mlp import MLPTeacher
 from sk_distill.teachers.module import ModuleTeacher
 from sk_distill.teachers.skorch_net import SkorchTeacher
+from sk_distill.teachers.vote import SoftVote
 from sk_distill.validation import (
     is_skorch_net,
     is_torch_module,
@@ -64,17 +65,13 @@ def prepare_teacher(teacher: Any) -> BaseEstimator:
 
 def _soft_vote(members: list[Any]) -> BaseEstimator:
     """Return the mean of several teachers, each of them whatever a teacher may be."""
-    from sklearn.ensemble import VotingClassifier
-
     pairs = [m for m in members if isinstance(m, tuple) and len(m) == 2]
     if not members or len(pairs) < len(members):
         raise TypeError(
             f"teacher={members!r} must be a non-empty list of (name, classifier), such "
             "as [('forest', RandomForestClassifier()), ('network', MLPTeacher())]."
         )
-    return VotingClassifier(
-        [(name, prepare_teacher(member)) for name, member in pairs], voting="soft"
-    )
+    return SoftVote([(name, prepare_teacher(member)) for name, member in pairs])
 
 
 def is_frozen(teacher: Any) -> bool:

@@ -9,7 +9,12 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils.validation import validate_data
 
-from sk_distill.validation import encode_labels
+from sk_distill.validation import (
+    draw_seed,
+    encode_labels,
+    name_of,
+    unchanged_on_failure,
+)
 
 
 class SkorchTeacher(ClassifierMixin, BaseEstimator):
@@ -18,27 +23,40 @@ class SkorchTeacher(ClassifierMixin, BaseEstimator):
     Parameters
     ----------
     net : skorch.NeuralNetClassifier or FrozenEstimator of one
-        Trained with its own criterion, optimiser and callbacks.
+        Trained with its own criterion, optimiser and callbacks. An estimator around
+        a net, such as a search for its parameters, is fitted in its own way.
+    random_state : int, RandomState or None, default=None
+        Seed of the initial weights and the batches.
 
     Attributes
     ----------
     net_ : the fitted net.
     """
 
-    def __init__(self, net: Any) -> None:
+    def __init__(self, net: Any, *, random_state: Any = None) -> None:
         self.net = net
+        self.random_state = random_state
 
     def fit(self, X: Any, y: Any) -> Self:
-        """Fit a clone of the net."""
-        X = validate_data(self, X, dtype=np.float32)
-        self.classes_, codes = encode_labels(self, X, y)
-        self.net_ = clone(self.net).fit(X, codes.astype(np.int64))
+        """Fit a clone of the net; a frozen one stays as it is."""
+        from sk_distill.training.own_net import fit_net
+
+        with unchanged_on_failure(self):
+            X = validate_data(self, X, dtype=np.float32)
+            self.classes_, codes = encode_labels(self, X, y)
+            net = clone(self.net)
+            fit_net(net, X, codes, draw_seed(self.random_state), owner=name_of(self))
+            self.net_ = net
         return self
 
     def predict_proba(self, X: Any) -> NDArray[Any]:
         """Return the net's probabilities."""
+        from sk_distill.training import isolated_seed
+
         X = validate_data(self, X, dtype=np.float32, reset=False)
-        return self.net_.predict_proba(X)
+        # A DataLoader draws from the global generator for its workers.
+        with isolated_seed(0, "cpu"):
+            return self.net_.predict_proba(X)
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Return the most probable class of each row."""

@@ -30,12 +30,16 @@ class TrainingData(NamedTuple):
     soft_targets: NDArray[Any] | None = None
     weight: NDArray[Any] | None = None
 
-    def labels(self) -> NDArray[Any]:
-        """Return a class for each row: its label or, without one, the likeliest."""
+    def labels(self, *, ignore_codes: bool = False) -> NDArray[Any]:
+        """Return a class for each row: its label or, without one, the likeliest.
+
+        ``ignore_codes`` is for an objective that leaves the labels out (λ = inf):
+        nothing of the fit, its held-out rows included, may then depend on them.
+        """
         if self.soft_targets is None:
             assert self.codes is not None
             return self.codes
         likeliest = self.soft_targets.argmax(axis=1)
-        if self.codes is None:
+        if self.codes is None or ignore_codes:
             return likeliest
         return np.where(self.codes == UNLABELLED, likeliest, self.codes)

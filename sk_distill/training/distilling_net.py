@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,15 +10,18 @@ import torch
 from numpy.typing import NDArray
 from skorch import NeuralNet, NeuralNetClassifier
 from torch import Tensor
+from torch.utils.data import DataLoader
 
-from sk_distill.exceptions import TrainingDivergedError
 from sk_distill.training.data import TrainingData
-from sk_distill.training.objective import Objective
-from sk_distill.training.seeding import isolated_seed
-from sk_distill.training.stopping import StoppableMixin
+from sk_distill.training.objective import (
+    Objective,
+    both_columns,
+    hard_cross_entropy,
+)
+from sk_distill.training.own_net import OwnNetMixin, train_as
 
 
-class _DistillingMixin(StoppableMixin):
+class _DistillingMixin(OwnNetMixin):
     """Replaces a net's loss; optimiser, schedule, callbacks and batches stay.
 
     The rows arrive as a dict of the inputs and the arrays of the objective, while y
@@ -28,6 +30,12 @@ class _DistillingMixin(StoppableMixin):
     """
 
     objective: Objective
+    owner_name: str
+
+    def fit(self, X: Any, y: Any = None, **fit_params: Any) -> Any:
+        # A fit of the user's would look for a matrix.
+        self.run(X, y)
+        return self
 
     def infer(self, x: Any, **fit_params: Any) -> Any:
         if isinstance(x, Mapping):
@@ -39,8 +47,27 @@ class _DistillingMixin(StoppableMixin):
     ) -> Tensor:
         logits = as_logits(self, y_pred)
         device = logits.device
-        targets = {k: v.to(device) for k, v in X.items() if k != "inputs"}
-        return self.objective(logits, targets)
+        if isinstance(X, Mapping):
+            targets = {k: v.to(device) for k, v in X.items() if k != "inputs"}
+            return self.objective(logits, targets)
+        if training:
+            raise TypeError(
+                f"{self.owner_name}: the net's dataset or iterator made a "
+                f"{type(X).__name__} of a training batch; expected the dict of inputs "
+                "and targets that it was given. Leave dataset and iterator_train to "
+                "skorch, or hand the dict on."
+            )
+        # Rows of a validation set of the user's own, of which no teacher was asked.
+        logits = both_columns(logits)
+        codes = torch.as_tensor(y_true, device=device).long()
+        if codes.min() < 0 or codes.max() >= logits.shape[-1]:
+            raise ValueError(
+                f"{self.owner_name}: the net's train_split holds out rows of its own "
+                f"with labels from {int(codes.min())} to {int(codes.max())}; expected "
+                f"0 to {logits.shape[-1] - 1}, the positions in np.unique(y). Encode "
+                "them: np.searchsorted(np.unique(y), y_valid)."
+            )
+        return hard_cross_entropy(logits, codes).mean()
 
 
 def train_net(
@@ -66,43 +93,32 @@ def train_net(
     ------
     TrainingDivergedError
         When the net's loss or weights are no longer finite numbers.
+    RuntimeError
+        When training ended before one whole epoch.
     """
     targets = objective.make_targets(data.codes, data.soft_targets, data.weight)
     rows: dict[str, NDArray[Any]] = {"inputs": data.inputs}
     for name, array in targets.items():
         rows[name] = array.astype(np.float32) if array.dtype.kind == "f" else array
-    codes = data.labels()
-    kind = type(net)
-    namespace = {"objective": objective}
-    net.__class__ = type(
-        f"Distilling{kind.__name__}", (_DistillingMixin, kind), namespace
-    )
-    try:
-        with isolated_seed(seed, torch.device(net.device or "cpu")):
-            net.run(rows, codes.astype(np.int64))
-    finally:
-        net.__class__ = kind
-    parameters = torch.cat([p.detach().reshape(-1) for p in net.module_.parameters()])
-    loss = net.history[-1, "train_loss"]
-    if not (math.isfinite(loss) and bool(torch.isfinite(parameters).all())):
-        raise TrainingDivergedError(
-            f"{owner} diverged: the train loss is {loss}. Lower the net's lr (it is "
-            f"{net.lr}), and look for extreme values in X. Nothing of this fit was "
-            "kept."
-        )
+    labels = data.labels(ignore_codes=objective.hard_share == 0).astype(np.int64)
+    members = {"objective": objective, "owner_name": owner}
+    train_as(net, _DistillingMixin, members, (rows, labels), seed, owner=owner)
     return net
 
 
 def as_logits(net: NeuralNet, output: Any) -> Tensor:
     """Return a module's output as logits, by what the net's criterion expects of it.
 
-    ``NLLLoss`` in a ``NeuralNetClassifier`` (skorch's default) expects probabilities;
-    all other criteria, log-probabilities or logits, which softmax does not tell apart.
+    ``NLLLoss`` in a ``NeuralNetClassifier`` (skorch's default) expects probabilities,
+    and ``BCELoss`` the probability of the second class; all other criteria,
+    log-probabilities or logits, which softmax does not tell apart.
     """
     if isinstance(output, tuple):
         output = output[0]
     if output.ndim == 1:
         output = output.unsqueeze(-1)
+    if isinstance(net.criterion_, torch.nn.BCELoss):
+        return torch.logit(output, eps=torch.finfo(output.dtype).eps)
     probabilities = isinstance(net, NeuralNetClassifier) and isinstance(
         net.criterion_, torch.nn.NLLLoss
     )
@@ -113,5 +129,10 @@ def as_logits(net: NeuralNet, output: Any) -> Tensor:
 
 def net_logits(net: NeuralNet, inputs: NDArray[Any]) -> NDArray[Any]:
     """Return the logits of a trained net for float32 rows."""
-    blocks = [as_logits(net, block) for block in net.forward_iter(inputs)]
-    return torch.cat(blocks).cpu().numpy()
+    batches = net.get_iterator(net.get_dataset(inputs), training=False)
+    if isinstance(batches, DataLoader) and batches.generator is None:
+        # A loader draws a number for its workers, even if it has none: not from the
+        # global generator, from which a fit in another thread may be drawing.
+        batches.generator = torch.Generator()
+    logits = [as_logits(net, net.evaluation_step(batch)) for batch in batches]
+    return torch.cat(logits).cpu().numpy()

@@ -13,6 +13,7 @@ from torch import nn
 from sk_distill.exceptions import DistillationConvergenceWarning, TrainingDivergedError
 from sk_distill.nn import SlotRows
 from sk_distill.training.batches import TensorRows
+from sk_distill.training.curves import loss_curves
 from sk_distill.training.data import TrainingData
 from sk_distill.training.devices import intra_op_threads, resolve_device
 from sk_distill.training.holdout import holdout_mask
@@ -20,6 +21,7 @@ from sk_distill.training.net import make_net
 from sk_distill.training.objective import Objective
 from sk_distill.training.plan import TrainingPlan
 from sk_distill.training.seeding import isolated_seed
+from sk_distill.training.stopping import UntrainedError
 from sk_distill.training.tensor_net import TensorNet
 
 # Below this many multiplications a batch, waking a second thread costs more than the
@@ -67,6 +69,8 @@ def train_module(
     ------
     TrainingDivergedError
         When the loss stops being a finite number.
+    RuntimeError
+        When training ended before one whole epoch.
     """
     total_weight = len(data.inputs) if data.weight is None else float(data.weight.sum())
     device = resolve_device(owner, plan.device)
@@ -80,12 +84,15 @@ def train_module(
             device,
             plan.alpha / total_weight,
             validates=validation_rows is not None,
+            penalty_map=getattr(data.inputs, "unit_map", None),
         )
         try:
             with intra_op_threads(_threads(module, plan, len(data.inputs), device)):
                 net.run(train_rows, validation_rows)
         except TrainingDivergedError as error:
-            raise TrainingDivergedError(_advice(owner, plan, error)) from error
+            raise TrainingDivergedError(_advice(owner, plan, net, error)) from error
+        except UntrainedError as error:
+            raise RuntimeError(f"{owner}: {error}") from error
     n_iter, history = _summary(net, plan, owner)
     return TrainedModule(net.module_.to("cpu").eval(), n_iter, history)
 
@@ -117,7 +124,8 @@ def _split(
         return TensorRows(shown, {k: tensor(v) for k, v in targets.items()})
 
     if plan.early_stopping and plan.solver != "lbfgs":
-        held_out = holdout_mask(data.labels(), plan.validation_fraction, plan.seed)
+        labels = data.labels(ignore_codes=objective.hard_share == 0)
+        held_out = holdout_mask(labels, plan.validation_fraction, plan.seed)
         if held_out is not None:
             return rows(~held_out), rows(held_out)
     return rows(slice(None)), None
@@ -128,12 +136,7 @@ def _summary(
 ) -> tuple[int, dict[str, NDArray[Any]]]:
     """Return the number of iterations and the loss curves; warn of an early end."""
     if plan.solver != "lbfgs":
-        curves = {
-            name: np.array(net.history[:, name])
-            for name in ("train_loss", "valid_loss")
-            if name in net.history[0]
-        }
-        return len(net.history), curves
+        return loss_curves(net.history)
     optimizer = net.optimizer_
     if optimizer.result.status == 1:
         warnings.warn(
@@ -146,12 +149,16 @@ def _summary(
     return int(optimizer.result.nit), {"train_loss": np.array(optimizer.losses)}
 
 
-def _advice(owner: str, plan: TrainingPlan, error: TrainingDivergedError) -> str:
+def _advice(
+    owner: str, plan: TrainingPlan, net: TensorNet, error: TrainingDivergedError
+) -> str:
     """Return what to do about a loss that is no number."""
     if plan.solver == "lbfgs":
         what = "Scale the inputs (encoding='standard'), or raise alpha"
+    elif {"lr", "optimizer__lr"} & set(plan.net_params):
+        what = f"Lower the lr in net_params (it is {net.lr})"
     else:
-        what = f"Lower learning_rate_init (it is {plan.learning_rate})"
+        what = f"Lower learning_rate_init (it is {net.lr})"
     return (
         f"{owner} diverged: {error}. {what}, and look for extreme values in X. "
         "Nothing of this fit was kept."

@@ -23,7 +23,8 @@ def holdout_mask(
     if n_held_out < _MIN_ROWS:
         return None
     _, counts = np.unique(labels, return_counts=True)
-    stratify = counts.min() > 1 and n_held_out >= len(counts)
+    # Either side must have room for every class.
+    stratify = counts.min() > 1 and len(counts) <= min(n_held_out, n_rows - n_held_out)
     splitter = StratifiedShuffleSplit if stratify else ShuffleSplit
     split = splitter(n_splits=1, test_size=n_held_out, random_state=seed % 2**32)
     _, held_out = next(split.split(labels, labels))

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.optimize import OptimizeResult, minimize
+from scipy.sparse import block_diag, eye_array, kron
 from torch import Tensor
 
 
@@ -24,7 +25,8 @@ class ScipyLBFGS(torch.optim.Optimizer):
     lr : float, default=1.0
         Ignored: the line search finds the step. skorch hands one to every optimiser.
     weight_decay : float, default=0.0
-        A group's penalty is ``weight_decay / 2 * ||w||²``.
+        A group's penalty is ``weight_decay / 2 * ||w||²``, or that of ``M @ w`` where
+        the group has a sparse ``penalty_map`` M.
     max_iter : int, default=1000
         Iterations at most.
     tol : float, default=1e-6
@@ -46,7 +48,7 @@ class ScipyLBFGS(torch.optim.Optimizer):
         max_iter: int = 1000,
         tol: float = 1e-6,
     ) -> None:
-        super().__init__(params, {"weight_decay": weight_decay})
+        super().__init__(params, {"weight_decay": weight_decay, "penalty_map": None})
         self.max_iter = max_iter
         self.tol = tol
         self.result: OptimizeResult | None = None
@@ -55,22 +57,25 @@ class ScipyLBFGS(torch.optim.Optimizer):
     def step(self, closure: Callable[[], Tensor]) -> Tensor:  # type: ignore[override]
         """Minimise ``closure() + penalty`` over all parameters."""
         params: list[Tensor] = []
-        decays = []
+        blocks = []
         for group in self.param_groups:
             for param in group["params"]:
                 params.append(param)
-                decays.append(np.full(param.numel(), group["weight_decay"]))
-        decay = np.concatenate(decays)
+                blocks.append(_penalised(param, **_penalty_of(group)))
+        # The penalty is half the square of the norm of this times all parameters.
+        penalised = block_diag(blocks, format="csr")
 
         def penalty(x: NDArray[Any]) -> float:
-            return 0.5 * float(decay @ (x * x))
+            return 0.5 * float(np.square(penalised @ x).sum())
 
         def value_and_gradient(x: NDArray[Any]) -> tuple[float, NDArray[Any]]:
             _write(params, x)
             with torch.enable_grad():
                 loss = closure().item()
             gradient = _read(_gradient(param) for param in params)
-            return loss + penalty(x), gradient + decay * x
+            seen = penalised @ x
+            value = loss + 0.5 * float(seen @ seen)
+            return value, gradient + penalised.T @ seen
 
         def record(intermediate_result: OptimizeResult) -> None:
             loss = intermediate_result.fun - penalty(intermediate_result.x)
@@ -95,6 +100,18 @@ class ScipyLBFGS(torch.optim.Optimizer):
         )
         _write(params, self.result.x)
         return torch.tensor(self.result.fun - penalty(self.result.x))
+
+
+def _penalty_of(group: dict[str, Any]) -> dict[str, Any]:
+    return {name: group[name] for name in ("weight_decay", "penalty_map")}
+
+
+def _penalised(param: Tensor, weight_decay: float, penalty_map: Any) -> Any:
+    """Return the matrix whose product with the flat parameter is to be small."""
+    if penalty_map is None:
+        return np.sqrt(weight_decay) * eye_array(param.numel(), format="csr")
+    # A flat parameter runs through the outputs first.
+    return np.sqrt(weight_decay) * kron(penalty_map, eye_array(param.shape[1]))
 
 
 def _gradient(param: Tensor) -> Tensor:

@@ -5,15 +5,19 @@ from typing import Any
 
 import torch
 from skorch.callbacks import (
+    BatchScoring,
     Callback,
     EarlyStopping,
+    EpochScoring,
     EpochTimer,
     LRScheduler,
+    PassthroughScoring,
     PrintLog,
 )
 from skorch.utils import noop
 from torch import nn
 
+from sk_distill.training.best_weights import BestWeights
 from sk_distill.training.devices import resolve_device
 from sk_distill.training.lbfgs import ScipyLBFGS
 from sk_distill.training.objective import Objective
@@ -26,6 +30,9 @@ from sk_distill.training.tensor_net import TensorNet
 # where batches are slices of tensors.
 _NET_PARAMS = ("optimizer", "lr", "max_epochs", "batch_size", "compile")
 
+# Callbacks that the net has itself, by their names.
+_OWN_CALLBACKS = ("best_weights", "early_stopping", "epoch_timer", "print_log")
+
 
 def check_plan(owner: str, plan: TrainingPlan) -> None:
     """Refuse a device, callbacks or parameters of the net before any work is done.
@@ -36,20 +43,7 @@ def check_plan(owner: str, plan: TrainingPlan) -> None:
         Naming the owner's parameter, its value and what would do.
     """
     resolve_device(owner, plan.device)
-    for entry in plan.callbacks:
-        callback = entry[1] if isinstance(entry, tuple) and len(entry) == 2 else entry
-        kind = callback if isinstance(callback, type) else type(callback)
-        if not issubclass(kind, Callback):
-            raise TypeError(
-                f"{owner}: callbacks={list(plan.callbacks)!r} must be a list of skorch "
-                f"callbacks, or of (name, callback); {entry!r} is none."
-            )
-        if issubclass(kind, LRScheduler) and plan.schedule != "constant":
-            raise ValueError(
-                f"{owner}: callbacks={list(plan.callbacks)!r} has a schedule of its "
-                f"own, and so has learning_rate={plan.schedule!r}. Set "
-                "learning_rate='constant' for yours to count."
-            )
+    _check_callbacks(owner, plan)
     for name in plan.net_params:
         if name.split("__")[0] not in _NET_PARAMS:
             raise ValueError(
@@ -57,6 +51,12 @@ def check_plan(owner: str, plan: TrainingPlan) -> None:
                 f"{', '.join(map(repr, _NET_PARAMS))}, or a parameter of the "
                 "optimizer, 'optimizer__…'. Where more is your own, pass a skorch net "
                 "as the student."
+            )
+        if plan.solver == "lbfgs" and name.split("__")[0] != "compile":
+            raise ValueError(
+                f"{owner}: net_params has {name!r}, but the solver 'lbfgs' finds its "
+                "own steps, over all rows at once, and takes 'compile' only. Set "
+                "solver='adam' for it to count."
             )
     cpu = torch.device("cpu")
     with isolated_seed(plan.seed, cpu):
@@ -77,6 +77,45 @@ def check_plan(owner: str, plan: TrainingPlan) -> None:
             ) from error
 
 
+def _check_callbacks(owner: str, plan: TrainingPlan) -> None:
+    """Refuse what is no callback, what would fail in a fit, and names that clash."""
+    shown = f"{owner}: callbacks={list(plan.callbacks)!r}"
+    names = []
+    for entry in plan.callbacks:
+        is_pair = isinstance(entry, tuple) and len(entry) == 2
+        callback = entry[1] if is_pair else entry
+        kind = callback if isinstance(callback, type) else type(callback)
+        named = isinstance(entry[0], str) if is_pair else True
+        if not (named and issubclass(kind, Callback)):
+            raise TypeError(
+                f"{shown} must be a list of skorch callbacks, or of (name, callback); "
+                f"{entry!r} is none."
+            )
+        if is_pair:
+            names.append(entry[0])
+        if issubclass(kind, LRScheduler) and plan.schedule != "constant":
+            raise ValueError(
+                f"{shown} has a schedule of its own, and so has "
+                f"learning_rate={plan.schedule!r}. Set learning_rate='constant' for "
+                "yours to count."
+            )
+        # They predict and score on the rows of each batch, while the net has tensors
+        # and the arrays of an objective instead of labels.
+        if issubclass(kind, EpochScoring | BatchScoring | PassthroughScoring):
+            raise ValueError(
+                f"{shown} has a {kind.__name__}, which needs skorch's own batches. "
+                "history_ has the losses of the epochs; for scores of your own pass "
+                "a skorch net as the student."
+            )
+    for name in names:
+        if name in _OWN_CALLBACKS or names.count(name) > 1:
+            whose = "the net's own callbacks" if name in _OWN_CALLBACKS else "another"
+            raise ValueError(
+                f"{shown} has a callback named {name!r}, as {whose} is. Choose a "
+                "different name for it, or pass it without one."
+            )
+
+
 def make_net(
     module: nn.Module,
     objective: Objective,
@@ -85,8 +124,12 @@ def make_net(
     alpha: float,
     *,
     validates: bool,
+    penalty_map: Any = None,
 ) -> TensorNet:
-    """Return the skorch net that the plan describes."""
+    """Return the skorch net that the plan describes.
+
+    ``penalty_map`` turns the first layer's weights into those that "lbfgs" penalises.
+    """
     params: dict[str, Any] = {
         "module": module,
         "criterion": objective,
@@ -95,6 +138,10 @@ def make_net(
         # Biases go free of any penalty.
         "optimizer__param_groups": [("*bias*", {"weight_decay": 0.0})],
     }
+    net_params = dict(plan.net_params)
+    if "optimizer__lr" in net_params:
+        # skorch has two names for it; the schedule looks at this one.
+        net_params["lr"] = net_params.pop("optimizer__lr")
     callbacks = list(plan.callbacks)
     if plan.verbose:
         callbacks += [("epoch_timer", EpochTimer()), ("print_log", PrintLog())]
@@ -104,11 +151,15 @@ def make_net(
             "optimizer__max_iter": plan.max_iter,
             "optimizer__tol": plan.tol,
             "optimizer__weight_decay": alpha,
+            "optimizer__param_groups": [
+                *params["optimizer__param_groups"],
+                ("weights.0", {"penalty_map": penalty_map}),
+            ],
             "max_epochs": 1,
             "batch_size": -1,
         }
     else:
-        if "optimizer" not in plan.net_params:
+        if "optimizer" not in net_params:
             params["optimizer__fused"] = device.type in ("cpu", "cuda")
         params |= {
             "optimizer": torch.optim.AdamW,
@@ -128,7 +179,9 @@ def make_net(
             threshold=plan.tol,
             threshold_mode="abs",
             sink=noop,
-            load_best=validates,
         )
         callbacks.append(("early_stopping", patience))
-    return TensorNet(**(params | {"callbacks": callbacks} | dict(plan.net_params)))
+        if validates:
+            # First of all: a callback after it may stop training in the best epoch.
+            callbacks.insert(0, ("best_weights", BestWeights()))
+    return TensorNet(**(params | {"callbacks": callbacks} | net_params))

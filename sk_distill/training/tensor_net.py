@@ -119,6 +119,9 @@ class TensorNet(StoppableMixin, NeuralNet):
         self._set_training(training)
         losses, sizes = [], []
         n_batches = len(iterator)
+        if not self._batches_are_watched:
+            # One row for all batches: Checkpoint looks for the last of them.
+            self.history.new_batch()
         for i, batch in enumerate(iterator):
             if training and self.schedule is not constant:
                 self._set_rate(
@@ -133,9 +136,13 @@ class TensorNet(StoppableMixin, NeuralNet):
             sizes.append(len(batch[0]))
         # One transfer from the device an epoch, not one a batch.
         mean = float(np.average(torch.stack(losses).cpu().numpy(), weights=sizes))
-        self.history.record(f"{prefix}_loss", mean)
+        name = f"{prefix}_loss"
+        self.history.record(name, mean)
         if not math.isfinite(mean):
             raise TrainingDivergedError(f"the {prefix} loss is {mean}")
+        # What skorch's Checkpoint monitors.
+        best = all(mean < epoch[name] for epoch in self.history[:-1])
+        self.history.record(f"{name}_best", best)
 
     def _set_rate(self, done: float) -> None:
         """Set the step size for the next batch, ``done`` being the share of the run."""

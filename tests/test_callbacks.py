@@ -1,0 +1,611 @@
+"""What a user's callbacks, nets and modules may do in a fit, Ctrl-C included."""
+
+import pickle
+import re
+import signal
+import threading
+
+import joblib
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+from skorch import NeuralNetBinaryClassifier, NeuralNetClassifier
+from skorch.callbacks import (
+    BatchScoring,
+    Callback,
+    Checkpoint,
+    EarlyStopping,
+    EpochScoring,
+    PassthroughScoring,
+)
+from skorch.dataset import Dataset
+from skorch.helper import predefined_split
+from skorch.utils import noop
+from torch import nn
+
+from sk_distill import DistilledClassifier, LinearStudent, MLPStudent, MLPTeacher
+from sk_distill.exceptions import TrainingDivergedError
+from sk_distill.networks.module import module_logits
+from sk_distill.teachers.module import ModuleTeacher
+from sk_distill.teachers.skorch_net import SkorchTeacher
+
+
+def says(*parts):
+    """Return a pattern that finds the parts in order."""
+    return re.compile(".*".join(map(re.escape, parts)), re.DOTALL)
+
+
+def skorch_net(module=None, kind=NeuralNetClassifier, **params):
+    defaults = {"criterion": nn.CrossEntropyLoss, "max_epochs": 3, "verbose": 0}
+    return kind(module or nn.Linear(6, 3), **defaults | params)
+
+
+def student(**params):
+    """Return a small network without hold-out."""
+    return MLPStudent((4,), **{"max_iter": 3, "random_state": 0} | params)
+
+
+def teach(net, X, y, **params):
+    return SkorchTeacher(net, **params).fit(X, y)
+
+
+def distil(net, X, y, **params):
+    """Return the student, taught by smoothed labels."""
+    proba = np.full((len(y), y.max() + 1), 0.1 / y.max())
+    proba[np.arange(len(y)), y] = 0.9
+    model = DistilledClassifier(student=net, random_state=0, **params)
+    return model.fit(X, y, teacher_proba=proba).student_
+
+
+class At(Callback):
+    """Does something at one of a callback's moments, in one epoch."""
+
+    def __init__(self, moment, act, epoch=1):
+        self.moment, self.act, self.epoch = moment, act, epoch
+
+    def _maybe(self, moment, net):
+        if moment == self.moment and len(net.history) == self.epoch:
+            self.act()
+
+    def on_train_begin(self, net, **_):
+        if self.moment == "on_train_begin":
+            self.act()
+
+    def on_epoch_begin(self, net, **_):
+        self._maybe("on_epoch_begin", net)
+
+    def on_batch_end(self, net, training, **_):
+        self._maybe("on_batch_end" if training else "on_held_out_batch_end", net)
+
+    def on_epoch_end(self, net, **_):
+        self._maybe("on_epoch_end", net)
+
+    def on_train_end(self, net, **_):
+        self._maybe("on_train_end", net)
+
+
+def ctrl_c():
+    signal.raise_signal(signal.SIGINT)
+
+
+def stop():
+    raise KeyboardInterrupt
+
+
+# The built-in networks, a skorch net as a student, and one as a teacher.
+FITS = {
+    "built-in": lambda callbacks, X, y: student(callbacks=callbacks).fit(X, y),
+    "student": lambda callbacks, X, y: distil(skorch_net(callbacks=callbacks), X, y),
+    "teacher": lambda callbacks, X, y: teach(skorch_net(callbacks=callbacks), X, y),
+}
+fits = pytest.mark.parametrize("fit", FITS.values(), ids=FITS.keys())
+
+
+class Interrupted(nn.Linear):
+    """The user presses Ctrl-C while the third batch is computed."""
+
+    calls = 0
+
+    def forward(self, x):
+        self.calls += self.training
+        if self.calls == 3:
+            raise KeyboardInterrupt
+        return super().forward(x)
+
+
+@pytest.mark.parametrize("fit", [teach, distil])
+def test_ctrl_c_in_the_module_is_raised(fit, multiclass):
+    """A teacher was fitted by skorch's ``fit``, which swallows it.
+
+    The teacher came back half trained, and the student learnt from it.
+    """
+    with pytest.raises(KeyboardInterrupt):
+        fit(skorch_net(Interrupted(6, 3), batch_size=32), *multiclass)
+
+
+@fits
+@pytest.mark.parametrize(
+    "moment", ["on_train_begin", "on_batch_end", "on_epoch_end", "on_train_end"]
+)
+def test_ctrl_c_in_a_callback_is_raised(fit, moment, multiclass):
+    """It was taken for a stop of the callback's own, and the fit ended quietly."""
+    before = signal.getsignal(signal.SIGINT)
+    epoch = 3 if moment == "on_train_end" else 1
+    with pytest.raises(KeyboardInterrupt):
+        fit([At(moment, ctrl_c, epoch)], *multiclass)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+@fits
+def test_handler_of_the_users_that_raises_nothing_lets_the_fit_go_on(fit, multiclass):
+    seen = []
+    before = signal.signal(signal.SIGINT, lambda *_: seen.append("SIGINT"))
+    try:
+        fit([At("on_epoch_end", ctrl_c, 1), At("on_epoch_end", stop, 2)], *multiclass)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert seen == ["SIGINT"]
+
+
+@pytest.mark.parametrize("around", ["search", "pipeline"])
+@pytest.mark.parametrize("teacher_cv", [None, 2])
+def test_ctrl_c_is_raised_by_what_is_around_a_teachers_net(
+    around, teacher_cv, multiclass
+):
+    """The nets within are fitted, and swallow it, by themselves."""
+    X, y = multiclass
+    net = skorch_net(callbacks=[At("on_epoch_end", ctrl_c)])
+    teacher = (
+        GridSearchCV(net, {"lr": [0.1, 0.2]}, cv=2)
+        if around == "search"
+        else make_pipeline(FunctionTransformer(), net)
+    )
+    model = DistilledClassifier(teacher, "linear", teacher_cv=teacher_cv)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X.astype(np.float32), y)
+    assert not hasattr(model, "student_")
+
+
+def test_fit_that_is_interrupted_keeps_the_teachers_earlier_one(multiclass):
+    teacher = teach(skorch_net(), *multiclass)
+    before = teacher.predict_proba(multiclass[0])
+    teacher.set_params(net=skorch_net(callbacks=[At("on_epoch_end", ctrl_c)]))
+    with pytest.raises(KeyboardInterrupt):
+        teacher.fit(*multiclass)
+    assert_array_equal(teacher.predict_proba(multiclass[0]), before)
+
+
+@fits
+def test_fit_in_another_thread_leaves_signals_alone(fit, multiclass):
+    """Only the main thread may set a handler; elsewhere Python raises."""
+    before, fitted = signal.getsignal(signal.SIGINT), []
+
+    def run():
+        fitted.append(fit([At("on_epoch_end", stop, 2)], *multiclass))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    assert len(fitted) == 1
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+# Stops.
+
+
+def epochs_of(fitted):
+    """Return how many epochs a fitted thing counts."""
+    if isinstance(fitted, SkorchTeacher):
+        return sum("train_loss" in row for row in fitted.net_.history)
+    assert fitted.n_iter_ == len(fitted.loss_curve_)
+    assert np.isfinite(fitted.loss_curve_).all()
+    return fitted.n_iter_
+
+
+@fits
+@pytest.mark.parametrize(
+    ("moment", "epoch", "n_epochs"),
+    [
+        ("on_epoch_end", 1, 1),
+        ("on_epoch_begin", 2, 1),
+        ("on_batch_end", 2, 1),
+        ("on_epoch_end", 2, 2),
+        ("on_train_end", 3, 3),
+    ],
+)
+def test_stop_after_a_whole_epoch_keeps_it(fit, moment, epoch, n_epochs, multiclass):
+    """A row that a stop had cut short had no losses, and the curves failed."""
+    fitted = fit([At(moment, stop, epoch)], *multiclass)
+    assert epochs_of(fitted) == n_epochs
+    assert np.isfinite(fitted.predict_proba(multiclass[0])).all()
+
+
+@fits
+@pytest.mark.parametrize("moment", ["on_train_begin", "on_epoch_begin", "on_batch_end"])
+def test_stop_before_a_whole_epoch_is_an_error(fit, moment, multiclass):
+    """It escaped as a StopTraining, or as a KeyError 'train_loss'."""
+    message = says(": a callback ended training before one whole epoch", "on_epoch_end")
+    with pytest.raises(RuntimeError, match=message) as caught:
+        fit([At(moment, stop)], *multiclass)
+    owners = {"MLPStudent", "SkorchStudent", "SkorchTeacher"}
+    assert str(caught.value).split(":")[0] in owners
+
+
+def test_stop_between_the_training_and_the_held_out_rows(multiclass):
+    callbacks = [At("on_held_out_batch_end", stop)]
+    fitted = student(callbacks=callbacks, early_stopping=True).fit(*multiclass)
+    assert epochs_of(fitted) == 1
+    assert "valid_loss" not in fitted.history_
+    model = distil(skorch_net(callbacks=callbacks), *multiclass)
+    assert epochs_of(model) == 1
+
+
+@pytest.mark.parametrize("fit", [teach, distil])
+def test_net_without_epochs(fit, multiclass):
+    """An IndexError of an empty history."""
+    message = says("the net has max_epochs=0, so that nothing was learnt", "1 or more")
+    with pytest.raises(RuntimeError, match=message):
+        fit(skorch_net(max_epochs=0), *multiclass)
+
+
+@pytest.mark.parametrize("fit", [teach, distil])
+def test_net_without_callbacks(fit, multiclass):
+    """The loss of an epoch was looked for where only a callback writes it."""
+    module = nn.Linear(6, 3)
+    curves = []
+    for callbacks in (None, "disable"):
+        net = skorch_net(module, callbacks=callbacks, batch_size=-1)
+        fitted = fit(net, *multiclass)
+        assert epochs_of(fitted) == 3
+        curves.append([epoch["train_loss"] for epoch in fitted.net_.history])
+    assert_allclose(*curves)
+
+
+def test_best_epoch_counts_whatever_tol_is(multiclass):
+    """skorch's EarlyStopping kept weights only if better by more than ``tol``.
+
+    With a tol of 10 no epoch after the first could be the best one.
+    """
+    settings = {"early_stopping": True, "learning_rate_init": 0.01, "max_iter": 8}
+    loose, tight = (student(tol=tol, **settings).fit(*multiclass) for tol in (10.0, 0))
+    assert loose.history_["valid_loss"].argmin() > 0
+    assert_allclose(loose.loss_curve_, tight.loss_curve_)
+    assert_array_equal(*(m.predict_proba(multiclass[0]) for m in (loose, tight)))
+
+
+def test_stop_in_the_best_epoch_keeps_it(multiclass):
+    settings = {"early_stopping": True, "max_iter": 8, "learning_rate": "constant"}
+    stopped = student(callbacks=[At("on_epoch_end", stop, 4)], **settings)
+    short = student(**settings | {"max_iter": 4})
+    fitted = [
+        model.fit(*multiclass).predict_proba(multiclass[0])
+        for model in (stopped, short)
+    ]
+    assert short.history_["valid_loss"].argmin() == 3, "the test wants a falling loss"
+    assert_array_equal(*fitted)
+
+
+# Callbacks that ship with skorch.
+
+
+@pytest.mark.parametrize(
+    "callback", [EpochScoring("accuracy"), BatchScoring("accuracy"), PassthroughScoring]
+)
+def test_scoring_on_the_built_in_networks_is_refused(callback, multiclass):
+    """They failed in the middle of a fit with errors about TensorRows."""
+    message = says("MLPStudent: callbacks=[", "Scoring", "history_", "skorch net")
+    with pytest.raises(ValueError, match=message):
+        student(callbacks=[("score", callback)]).fit(*multiclass)
+
+
+@pytest.mark.parametrize(
+    "names", [["early_stopping"], ["print_log"], ["best_weights"], ["mine", "mine"]]
+)
+def test_name_of_a_callback_that_is_taken(names, multiclass):
+    """skorch's message spoke of duplicates that the user had not made."""
+    callbacks = [(name, Callback()) for name in names]
+    message = says("MLPStudent: callbacks=[", f"named {names[0]!r}", "different name")
+    with pytest.raises(ValueError, match=message):
+        student(callbacks=callbacks).fit(*multiclass)
+
+
+@pytest.mark.parametrize("watched", [False, True])
+def test_checkpoint_saves_the_best_epoch(watched, multiclass, tmp_path):
+    """It monitors ``valid_loss_best``, which was not in the history."""
+    callbacks = [Checkpoint(dirname=tmp_path)]
+    if watched:
+        callbacks.append(At("on_batch_end", noop))
+    settings = {"early_stopping": True, "learning_rate_init": 0.1, "max_iter": 30}
+    model = student(
+        callbacks=callbacks, encoding=None, learning_rate="constant", tol=0, **settings
+    ).fit(*multiclass)
+    assert model.history_["valid_loss"].argmin() < model.n_iter_ - 1
+    saved = torch.load(tmp_path / "params.pt", weights_only=True)
+    kept = [*model.coefs_, *model.intercepts_]
+    for array, tensor in zip(kept, saved.values(), strict=True):
+        assert_allclose(array, tensor.numpy(), rtol=1e-6)
+
+
+@pytest.mark.parametrize("fit", [teach, distil])
+def test_checkpoint_pickles_a_net_as_the_users_own_class(fit, multiclass, tmp_path):
+    """The class that is made for a fit has no place that pickle could find."""
+    path = tmp_path / "net.pkl"
+    files = {"f_params": None, "f_optimizer": None, "f_criterion": None}
+    save = Checkpoint(monitor=None, f_history=None, f_pickle=str(path), **files)
+    fitted = fit(skorch_net(callbacks=[save]), *multiclass)
+    net = pickle.loads(path.read_bytes())
+    assert type(net) is NeuralNetClassifier
+    X = multiclass[0].astype(np.float32)
+    assert_array_equal(net.forward(X), fitted.net_.forward(X))
+
+
+# Parameters of the net.
+
+
+@pytest.mark.parametrize("name", ["lr", "batch_size", "max_epochs", "optimizer"])
+@pytest.mark.parametrize(
+    "network", [LinearStudent(), MLPStudent(solver="lbfgs")], ids=["linear", "mlp"]
+)
+def test_lbfgs_takes_no_parameters_of_the_net(network, name, multiclass):
+    """It did, and a batch_size made its fit one of the first batch."""
+    value = torch.optim.SGD if name == "optimizer" else 2
+    network.set_params(net_params={name: value})
+    message = says(type(network).__name__, repr(name), "'lbfgs'", "solver='adam'")
+    with pytest.raises(ValueError, match=message):
+        network.fit(*multiclass)
+
+
+@pytest.mark.parametrize("name", ["lr", "optimizer__lr"])
+def test_message_of_a_divergence_names_the_lr_that_was_used(name, multiclass):
+    """It named learning_rate_init, which had no say."""
+    network = student(
+        net_params={"optimizer": torch.optim.SGD, name: 1e30}, max_iter=10
+    )
+    message = says("MLPStudent diverged", "Lower the lr in net_params (it is 1e+30)")
+    with pytest.raises(TrainingDivergedError, match=message):
+        network.fit(*multiclass)
+
+
+def test_both_names_of_the_lr_are_one(multiclass):
+    """The cycle of the step size went by ``lr`` where ``optimizer__lr`` was given."""
+    settings = {"learning_rate": "one_cycle"}
+    models = [
+        student(net_params={name: 0.05}, **settings).fit(*multiclass)
+        for name in ("lr", "optimizer__lr")
+    ]
+    assert_array_equal(*(model.loss_curve_ for model in models))
+
+
+# A net as teacher.
+
+
+def test_seed_decides_a_net_that_teaches(multiclass):
+    """random_state did not reach it, and its fit moved torch's global generator."""
+    net = NeuralNetClassifier(
+        Perceptron, criterion=nn.CrossEntropyLoss, max_epochs=2, verbose=0
+    )
+    before = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+    model = DistilledClassifier(net, "linear", random_state=0)
+    first, second = (
+        model.fit(*multiclass).predict_proba(multiclass[0]) for _ in range(2)
+    )
+    assert_array_equal(first, second)
+    model.set_params(random_state=1).fit(*multiclass)
+    assert not np.array_equal(first, model.predict_proba(multiclass[0]))
+    assert torch.equal(before[0], torch.get_rng_state())
+    assert_array_equal(before[1], np.random.get_state()[1])  # noqa: NPY002
+
+
+class Perceptron(nn.Sequential):
+    def __init__(self, n_features=6, n_classes=3):
+        super().__init__(
+            nn.Linear(n_features, 8), nn.Dropout(0.5), nn.Linear(8, n_classes)
+        )
+
+
+@pytest.mark.parametrize("criterion", [nn.BCEWithLogitsLoss, nn.BCELoss])
+def test_binary_net_teaches(criterion, binary):
+    """Its loss refused labels that are integers."""
+    module = nn.Linear(6, 1)
+    if criterion is nn.BCELoss:
+        module = nn.Sequential(module, nn.Sigmoid())
+    net = skorch_net(
+        module, NeuralNetBinaryClassifier, criterion=criterion, lr=0.5, max_epochs=20
+    )
+    teacher = teach(net, *binary)
+    proba = teacher.predict_proba(binary[0])
+    assert proba.shape == (240, 2)
+    assert teacher.score(*binary) > 0.7
+
+
+@pytest.mark.parametrize("net", [NeuralNetBinaryClassifier, NeuralNetClassifier])
+def test_probability_of_bce_loss_is_no_logit(net, binary):
+    """A module that ends in a sigmoid had its probabilities taken for logits."""
+    column = nn.Linear(6, 1)
+    logits = skorch_net(column, net, criterion=nn.BCEWithLogitsLoss)
+    proba = skorch_net(nn.Sequential(column, nn.Sigmoid()), net, criterion=nn.BCELoss)
+    models = [distil(each, *binary) for each in (logits, proba)]
+    assert_allclose(*(model.predict_proba(binary[0]) for model in models), atol=1e-5)
+
+
+def test_certain_probability_of_bce_loss_has_a_finite_logit(binary):
+    X, y = binary
+    module = nn.Sequential(nn.Linear(6, 1), nn.Sigmoid())
+    nn.init.constant_(module[0].bias, 200.0)
+    net = skorch_net(module, NeuralNetBinaryClassifier, criterion=nn.BCELoss)
+    assert np.isfinite(distil(net, X, y).decision_function(X)).all()
+
+
+@pytest.mark.parametrize("fit", [teach, distil])
+def test_net_that_diverges(fit, multiclass):
+    """A teacher of NaN weights was asked for its probabilities."""
+    message = says("diverged", "the net's lr (it is 1e+38)")
+    with pytest.raises(TrainingDivergedError, match=message):
+        fit(skorch_net(lr=1e38), *multiclass)
+
+
+class Wide(NeuralNetClassifier):
+    """Sets the width of its module by the table, as skorch's manual advises."""
+
+    def fit(self, X, y=None, **fit_params):
+        self.set_params(module__n_features=X.shape[1])
+        return super().fit(X, y, **fit_params)
+
+
+def test_net_that_teaches_keeps_its_own_fit(multiclass):
+    net = Wide(
+        Perceptron,
+        module__n_features=1,
+        criterion=nn.CrossEntropyLoss,
+        max_epochs=2,
+        verbose=0,
+    )
+    teacher = teach(net, *multiclass)
+    assert type(teacher.net_) is Wide
+    assert teacher.predict_proba(multiclass[0]).shape == (240, 3)
+
+
+# A net as student.
+
+
+def test_validation_set_of_the_users_own_is_scored_by_its_labels(multiclass):
+    """Its rows came as a tensor, without a teacher's probabilities to score by."""
+    X, y = multiclass[0].astype(np.float32), multiclass[1].astype(np.int64)
+    split = predefined_split(Dataset(X[:40], y[:40]))
+    stopping = EarlyStopping(patience=50, load_best=True, sink=noop)
+    net = skorch_net(train_split=split, callbacks=[stopping], max_epochs=4)
+    model = distil(net, X[40:], y[40:])
+    labels = torch.from_numpy(y[:40])
+    logits = torch.from_numpy(model.net_.forward(X[:40]).numpy())
+    loss = nn.functional.cross_entropy(logits, labels)
+    assert_allclose(loss, model.history_["valid_loss"].min(), rtol=1e-5)
+
+
+def test_validation_set_of_the_users_own_has_codes_for_labels(multiclass):
+    X, y = multiclass[0].astype(np.float32), multiclass[1].astype(np.int64)
+    net = skorch_net(train_split=predefined_split(Dataset(X, y + 10)))
+    message = says("SkorchStudent: ", "from 10 to 12", "0 to 2", "np.searchsorted")
+    with pytest.raises(ValueError, match=message):
+        distil(net, X, y)
+
+
+class InputsAlone(Dataset):
+    def transform(self, X, y):
+        X, y = super().transform(X, y)
+        return (X["inputs"] if isinstance(X, dict) else X), y
+
+
+def test_net_whose_dataset_drops_the_targets(multiclass):
+    """Without targets it would learn from labels alone, and nobody would know."""
+    net = skorch_net(dataset=InputsAlone, train_split=None)
+    message = says("SkorchStudent: ", "dataset or iterator", "Tensor", "expected the")
+    with pytest.raises(TypeError, match=message):
+        distil(net, *multiclass)
+
+
+@pytest.mark.parametrize("net", [student(early_stopping=True), skorch_net()])
+def test_labels_have_no_say_where_the_weight_is_infinite(net, multiclass):
+    """Rows were held out by strata of y, which λ = inf leaves out."""
+    X, y = multiclass
+    proba = np.random.default_rng(0).dirichlet(np.ones(3), len(X))
+    model = DistilledClassifier(student=net, distillation_weight=np.inf, random_state=0)
+    answers = [
+        model.fit(X, labels, teacher_proba=proba).predict_proba(X)
+        for labels in (y, np.roll(y, 1))
+    ]
+    assert_array_equal(*answers)
+
+
+# Modules.
+
+
+def test_asking_a_module_leaves_the_flag_of_each_part(multiclass):
+    """``train(True)`` at the end woke the parts that the user had put to evaluation."""
+    module = nn.Sequential(nn.BatchNorm1d(6), nn.Dropout(), nn.Linear(6, 3))
+    module.train()
+    module[0].eval()
+    module_logits(module, multiclass[0].astype(np.float32))
+    assert [part.training for part in module.modules()] == [True, False, True, True]
+    module.eval()
+    module[1].train()
+    module_logits(module, multiclass[0].astype(np.float32))
+    assert [part.training for part in module.modules()] == [False, False, True, False]
+
+
+class Narrow(nn.Linear):
+    def __init__(self, n_features):
+        super().__init__(n_features, 3)
+
+
+class Pair(nn.Linear):
+    def forward(self, x):
+        logits = super().forward(x)
+        return logits, logits.exp()
+
+
+@pytest.mark.parametrize("role", ["teacher", "student"])
+@pytest.mark.parametrize(
+    ("module", "parts"),
+    [
+        (Narrow, ["Narrow(6, 3) failed", "(n_features, n_classes)", "an instance"]),
+        (Pair(6, 3), ["Pair returned a tuple", "return the logits alone"]),
+        (Pair, ["Pair returned a tuple", "return the logits alone"]),
+        (nn.Linear(6, 3).double(), ["in torch.float64", "module.float()"]),
+    ],
+    ids=["constructor", "tuple", "tuple of a class", "float64"],
+)
+def test_module_that_cannot_be_used(role, module, parts, multiclass):
+    """They came as torch's own errors, or as one about the width of a layer."""
+    X, y = multiclass
+    model = DistilledClassifier(**{"teacher": nn.Linear(6, 3), role: module})
+    with pytest.raises(TypeError, match=says("Module", ": ", *parts)):
+        model.fit(X, y)
+
+
+def test_skorch_net_in_double_precision(multiclass):
+    message = says("SkorchStudent: ", "in torch.float64", "module.float()")
+    with pytest.raises(TypeError, match=message):
+        distil(skorch_net(nn.Linear(6, 3).double()), *multiclass)
+
+
+class Cast(nn.Linear):
+    def forward(self, x):
+        return super().forward(x.double())
+
+
+def test_module_that_casts_rows_itself_may_teach(multiclass):
+    X, y = multiclass
+    teacher = ModuleTeacher(Cast(6, 3).double()).fit(X, y)
+    assert teacher.predict_proba(X).shape == (240, 3)
+
+
+# Threads.
+
+
+def test_fits_in_threads_are_the_serial_ones(multiclass):
+    """Threads drew from each other's seeds, and put back each other's generators."""
+    X, y = multiclass
+
+    def fit(seed):
+        return (
+            MLPTeacher((8,), n_members=2, dropout=0.3, max_iter=4, random_state=seed)
+            .fit(X, y)
+            .predict_proba(X)
+        )
+
+    serial = [fit(seed) for seed in range(4)]
+    before = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+    n_threads = torch.get_num_threads()
+    with joblib.parallel_config(backend="threading"):
+        threaded = joblib.Parallel(n_jobs=4)(
+            joblib.delayed(fit)(seed) for seed in range(4)
+        )
+    for one, other in zip(serial, threaded, strict=True):
+        assert_array_equal(one, other)
+    assert torch.equal(before[0], torch.get_rng_state())
+    assert_array_equal(before[1], np.random.get_state()[1])  # noqa: NPY002
+    assert torch.get_num_threads() == n_threads
