@@ -33,7 +33,7 @@ def expected_failures(estimator: Any) -> dict[str, str]:
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @parametrize_with_checks(
     [
-        DistilledClassifier(MLPTeacher(max_iter=30), MLPStudent(max_iter=30)),
+        DistilledClassifier(),
         DistilledClassifier(LogisticRegression(), "linear"),
         DistilledClassifier(LogisticRegression(), MLPStudent(solver="lbfgs")),
         DistilledClassifier(LogisticRegression(), MLPStudent(max_iter=30)),

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import embedding_bag
+from torch.nn.functional import embedding_bag, pad
 
 
 class UnitLayout(NamedTuple):
@@ -67,37 +67,62 @@ class UnitProduct(nn.Module):
 
     def forward(self, positions: Tensor, weight: Tensor) -> Tensor:
         """Return ``units(positions) @ weight``."""
-        numbers = self.numbers(positions)
-        n_numbers = numbers.shape[1]
-        product = torch.matmul(numbers, weight[..., :n_numbers, :])
-        if len(self.level_columns):
-            product = product + self.look_up(positions, weight[..., n_numbers:, :])
-        return product
+        return self.multiply(self.expand(positions), weight)
 
-    def numbers(self, positions: Tensor) -> Tensor:
-        """Return the units of numeric columns, shape ``(n_rows, n_numbers)``."""
+    def expand(self, positions: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the units of numbers, and the numbers of the levels' units.
+
+        Shape: ``(n_rows, n_columns)`` -> ``(n_rows, n_numbers)`` and
+        ``(n_rows, n_categorical)``.
+        """
         units = positions.index_select(1, self.value_columns)
         if self.is_binned:
             units = (units - self.value_offsets).clamp_(0, 1)
-        if not len(self.missing_columns):
-            return units
-        missing = positions.index_select(1, self.missing_columns).isnan()
-        return torch.cat([units.nan_to_num_(0), missing.to(units.dtype)], dim=1)
-
-    def look_up(self, positions: Tensor, weight: Tensor) -> Tensor:
-        """Return the sum of the weights of each row's levels."""
+        if len(self.missing_columns):
+            missing = positions.index_select(1, self.missing_columns).isnan()
+            units = torch.cat([units.nan_to_num_(0), missing.to(units.dtype)], dim=1)
+        if not len(self.level_columns):
+            return units, positions.new_empty((len(positions), 0), dtype=torch.int64)
         codes = positions.index_select(1, self.level_columns).long()
-        none = weight.shape[-2]
-        start = self.level_units - self.level_units[0]
-        index = torch.where(codes < self.level_counts, codes + start, none)
-        # A level without a unit picks a row of zeros.
-        weight = nn.functional.pad(weight, (0, 0, 0, 1))
-        if weight.ndim == 2:
-            return embedding_bag(index, weight, mode="sum")
-        n_members, n_levels, n_out = weight.shape
-        wide = weight.transpose(0, 1).reshape(n_levels, n_members * n_out)
-        picked = embedding_bag(index, wide, mode="sum")
-        return picked.view(-1, n_members, n_out).transpose(0, 1)
+        starts = self.level_units - self.level_units[0]
+        # A level without a unit is the one after the last.
+        nowhere = int(starts[-1] + self.level_counts[-1])
+        return units, torch.where(codes < self.level_counts, codes + starts, nowhere)
+
+    def multiply(self, expanded: tuple[Tensor, Tensor], weight: Tensor) -> Tensor:
+        """Return expanded rows times the weights."""
+        units, levels = expanded
+        n_numbers = units.shape[1]
+        product = torch.matmul(units, weight[..., :n_numbers, :])
+        if not levels.shape[1]:
+            return product
+        # The level that is nowhere picks a row of zeros.
+        rows = pad(weight[..., n_numbers:, :], (0, 0, 0, 1))
+        if rows.ndim == 2:
+            return product + embedding_bag(levels, rows, mode="sum")
+        n_members, n_levels, n_out = rows.shape
+        wide = rows.transpose(0, 1).reshape(n_levels, n_members * n_out)
+        picked = embedding_bag(levels, wide, mode="sum")
+        return product + picked.view(-1, n_members, n_out).transpose(0, 1)
+
+    def weight_gradient(
+        self, expanded: tuple[Tensor, Tensor], gradient: Tensor, n_units: int
+    ) -> Tensor:
+        """Return the gradient of the weights from that of the product."""
+        units, levels = expanded
+        of_numbers = torch.matmul(units.mT, gradient)
+        if not levels.shape[1]:
+            return of_numbers
+        # Members side by side, as in multiply.
+        wide = gradient if gradient.ndim == 2 else gradient.transpose(0, 1).flatten(1)
+        n_levels = n_units - units.shape[1]
+        of_levels = wide.new_zeros(n_levels + 1, wide.shape[1])
+        for column in levels.unbind(1):
+            of_levels.index_add_(0, column, wide)
+        of_levels = of_levels[:-1]
+        if gradient.ndim == 3:
+            of_levels = of_levels.unflatten(1, (len(gradient), -1)).transpose(0, 1)
+        return torch.cat([of_numbers, of_levels], dim=-2)
 
 
 class SlotRows:
@@ -124,6 +149,12 @@ class SlotRows:
         return int(self.matrix.shape[0])
 
 
+def slot_gradient(rows: SlotRows, gradient: Tensor) -> Tensor:
+    """Return the gradient of the weights from that of ``matrix @ weight``."""
+    product = rows.matrix.T @ gradient.detach().cpu().numpy()
+    return torch.from_numpy(product).to(gradient)
+
+
 class SlotProduct(torch.autograd.Function):
     """``matrix @ weight`` for :class:`SlotRows`."""
 
@@ -137,5 +168,4 @@ class SlotProduct(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor]:
         """Return the gradient of the weights."""
-        product = ctx.rows.matrix.T @ gradient.detach().cpu().numpy()
-        return None, torch.from_numpy(product).to(gradient)
+        return None, slot_gradient(ctx.rows, gradient)

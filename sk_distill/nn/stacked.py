@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
-from sk_distill.nn.first_layer import SlotProduct, SlotRows, UnitLayout, UnitProduct
+from sk_distill.nn.first_layer import (
+    SlotProduct,
+    SlotRows,
+    UnitLayout,
+    UnitProduct,
+    slot_gradient,
+)
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "identity": nn.Identity,
     "logistic": nn.Sigmoid,
     "relu": nn.ReLU,
     "tanh": nn.Tanh,
+}
+
+
+# The slope of each activation, from its value.
+SLOPES: dict[type[nn.Module], Callable[[Tensor], Tensor]] = {
+    nn.Identity: torch.ones_like,
+    nn.Sigmoid: lambda a: a * (1 - a),
+    nn.ReLU: lambda a: a > 0,
+    nn.Tanh: lambda a: 1 - a * a,
 }
 
 
@@ -61,7 +76,12 @@ class StackedMLP(nn.Module):
     def forward(self, rows: Tensor | SlotRows) -> Tensor:
         """Return the logits of every member."""
         weights, biases = list(self.weights), list(self.biases)
-        x = self._first_layer(rows, weights[0], biases[0])
+        if isinstance(rows, SlotRows):
+            x = SlotProduct.apply(rows, weights[0]) + biases[0]
+        elif self.unit_product is not None:
+            x = self.unit_product(rows, weights[0]) + biases[0].unsqueeze(-2)
+        else:
+            x = self._layer(rows, weights[0], biases[0])
         for weight, bias in zip(weights[1:], biases[1:], strict=True):
             x = self.activation(x)
             if self.dropout is not None:
@@ -69,14 +89,60 @@ class StackedMLP(nn.Module):
             x = self._layer(x, weight, bias)
         return x
 
-    def _first_layer(
-        self, rows: Tensor | SlotRows, weight: Tensor, bias: Tensor
-    ) -> Tensor:
+    @torch.no_grad()
+    def forward_and_back(
+        self, rows: Tensor | SlotRows
+    ) -> tuple[Tensor, Callable[[Tensor], None]]:
+        """Return the logits, and the way back from their gradient.
+
+        It is what autograd does of :meth:`forward`, written out: for a network of this
+        size the bookkeeping of autograd takes longer than the arithmetic.
+
+        Returns
+        -------
+        logits : Tensor
+            As :meth:`forward` returns them.
+        back : callable
+            Sets the gradient of every parameter from that of the logits.
+        """
+        weights, biases = list(self.weights), list(self.biases)
         if isinstance(rows, SlotRows):
-            return SlotProduct.apply(rows, weight) + bias
-        if self.unit_product is not None:
-            return self.unit_product(rows, weight) + bias.unsqueeze(-2)
-        return self._layer(rows, weight, bias)
+            x = SlotProduct.apply(rows, weights[0]) + biases[0]
+        elif self.unit_product is not None:
+            expanded = self.unit_product.expand(rows)
+            x = self.unit_product.multiply(expanded, weights[0])
+            x += biases[0].unsqueeze(-2)
+        else:
+            x = self._layer(rows, weights[0], biases[0])
+        hidden, slopes = [], []
+        for weight, bias in zip(weights[1:], biases[1:], strict=True):
+            x = self.activation(x)
+            slope = SLOPES[type(self.activation)](x)
+            if self.dropout is not None and self.training:
+                x, kept = torch.native_dropout(x, self.dropout.p, True)
+                slope = slope * kept / (1 - self.dropout.p)
+            hidden.append(x)
+            slopes.append(slope)
+            x = self._layer(x, weight, bias)
+
+        @torch.no_grad()
+        def back(gradient: Tensor) -> None:
+            for i in range(len(weights) - 1, 0, -1):
+                biases[i].grad = gradient.sum(dim=-2)
+                weights[i].grad = torch.matmul(hidden[i - 1].mT, gradient)
+                gradient = torch.matmul(gradient, weights[i].mT)
+                gradient *= slopes[i - 1]
+            biases[0].grad = gradient.sum(dim=-2)
+            if isinstance(rows, SlotRows):
+                weights[0].grad = slot_gradient(rows, gradient)
+            elif self.unit_product is not None:
+                weights[0].grad = self.unit_product.weight_gradient(
+                    expanded, gradient, weights[0].shape[-2]
+                )
+            else:
+                weights[0].grad = torch.matmul(rows.mT, gradient)
+
+        return x, back
 
     def _layer(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         if self.n_members == 1:

@@ -135,8 +135,6 @@ def make_net(
         "criterion": objective,
         "device": device,
         "verbose": plan.verbose,
-        # Biases go free of any penalty.
-        "optimizer__param_groups": [("*bias*", {"weight_decay": 0.0})],
     }
     net_params = dict(plan.net_params)
     if "optimizer__lr" in net_params:
@@ -151,8 +149,9 @@ def make_net(
             "optimizer__max_iter": plan.max_iter,
             "optimizer__tol": plan.tol,
             "optimizer__weight_decay": alpha,
+            # Biases go free of the penalty.
             "optimizer__param_groups": [
-                *params["optimizer__param_groups"],
+                ("*bias*", {"weight_decay": 0.0}),
                 ("weights.0", {"penalty_map": penalty_map}),
             ],
             "max_epochs": 1,
@@ -162,11 +161,11 @@ def make_net(
         if "optimizer" not in net_params:
             params["optimizer__fused"] = device.type in ("cpu", "cuda")
         params |= {
-            "optimizer": torch.optim.AdamW,
-            "optimizer__weight_decay": plan.weight_decay,
+            "optimizer": torch.optim.Adam,
+            "penalty": alpha,
+            "weight_decay": plan.weight_decay,
             "lr": plan.learning_rate,
             "schedule": SCHEDULES[plan.schedule],
-            "penalty": alpha,
             "max_epochs": plan.max_iter,
             "batch_size": plan.batch_size,
         }

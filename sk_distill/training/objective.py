@@ -104,6 +104,37 @@ class Objective(nn.Module):
             per_row = per_row * targets["weight"]
         return per_row.mean()
 
+    @torch.no_grad()
+    def value_and_gradient(
+        self, logits: Tensor, targets: Targets
+    ) -> tuple[Tensor, Tensor]:
+        """Return what :meth:`forward` returns, and its gradient for the logits.
+
+        A cross-entropy, with labels or with a blend t, has the gradient
+        ``softmax(z) * sum(t) - t``; any other loss is left to autograd.
+        """
+        if "teacher_logits" in targets:
+            with torch.enable_grad():
+                leaf = logits.detach().requires_grad_()
+                loss = self(leaf, targets)
+            return loss.detach(), torch.autograd.grad(loss, leaf)[0]
+        log_q = log_softmax(both_columns(logits), dim=-1)
+        if "blend" in targets:
+            blend = targets["blend"]
+            per_row = -(blend * log_q).sum(-1)
+            gradient = log_q.exp() * blend.sum(-1, keepdim=True) - blend
+        else:
+            codes = targets["codes"].unsqueeze(-1).expand(*log_q.shape[:-1], 1)
+            per_row = -log_q.gather(-1, codes).squeeze(-1)
+            minus_one = log_q.new_full((1,), -1.0).expand(codes.shape)
+            gradient = log_q.exp().scatter_add_(-1, codes, minus_one)
+        if "weight" in targets:
+            per_row = per_row * targets["weight"]
+            gradient = gradient * targets["weight"].unsqueeze(-1)
+        gradient /= per_row.numel()
+        # The first column of a net of one logit is a constant.
+        return per_row.mean(), gradient[..., -logits.shape[-1] :]
+
     def per_row(self, logits: Tensor, targets: Targets) -> Tensor:
         """Return the objective of each row, shape ``logits.shape[:-1]``."""
         logits = both_columns(logits)

@@ -11,6 +11,7 @@ from skorch.callbacks import Callback
 from torch import Tensor
 
 from sk_distill.exceptions import TrainingDivergedError
+from sk_distill.nn import StackedMLP
 from sk_distill.training.batches import TensorBatches, TensorRows
 from sk_distill.training.schedule import constant
 from sk_distill.training.stopping import StoppableMixin
@@ -33,8 +34,11 @@ class TensorNet(StoppableMixin, NeuralNet):
     schedule : callable
         The step size of a batch, as a share of ``lr``, from the share of the run that
         is done.
-    penalty : float
-        α of an L2 penalty of α / 2 ‖w‖² on all weights but biases.
+    penalty, weight_decay : float
+        α of an L2 penalty of α / 2 ‖w‖² on all weights but biases, and the share of the
+        step size by which each step shrinks them (Loshchilov & Hutter 2019,
+        arXiv:1711.05101). An optimiser would want two groups of parameters for it, and
+        twice the time.
     **kwargs
         skorch's.
     """
@@ -44,22 +48,13 @@ class TensorNet(StoppableMixin, NeuralNet):
         *args: Any,
         schedule: Callable[[float], float] = constant,
         penalty: float = 0.0,
+        weight_decay: float = 0.0,
         **kwargs: Any,
     ) -> None:
         self.schedule = schedule
         self.penalty = penalty
+        self.weight_decay = weight_decay
         super().__init__(*args, **kwargs)
-
-    def initialize_module(self) -> "TensorNet":
-        super().initialize_module()
-        if self.penalty:
-            for name, parameter in self.module_.named_parameters():
-                if "bias" not in name:
-                    parameter.register_hook(self._penalise(parameter))
-        return self
-
-    def _penalise(self, parameter: Tensor) -> Callable[[Tensor], Tensor]:
-        return lambda gradient: gradient.add(parameter.detach(), alpha=self.penalty)
 
     def get_default_callbacks(self) -> list[Any]:
         return []
@@ -94,17 +89,55 @@ class TensorNet(StoppableMixin, NeuralNet):
 
     def train_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
         """Take one optimiser step, without skorch's bookkeeping if nobody looks."""
+        if self.weight_decay:
+            self._shrink()
         if self._batches_are_watched:
             return super().train_step(batch, **fit_params)
-        inputs, targets = batch
+        step: dict[str, Any] = {}
 
         def closure() -> Tensor:
-            self.optimizer_.zero_grad()
-            loss = self.criterion_(self.module_(inputs), targets)
-            loss.backward()
-            return loss
+            step.update(self.train_step_single(batch))
+            return step["loss"]
 
         return {"loss": self.optimizer_.step(closure)}
+
+    def train_step_single(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
+        """Set the gradients of a batch; return its loss and its logits."""
+        inputs, targets = batch
+        if isinstance(self.module_, StackedMLP):
+            logits, back = self.module_.forward_and_back(inputs)
+            loss, gradient = self.criterion_.value_and_gradient(logits, targets)
+            back(gradient)
+        else:
+            self.optimizer_.zero_grad()
+            logits = self.module_(inputs)
+            loss = self.criterion_(logits, targets)
+            loss.backward()
+        if self.penalty:
+            self._add_penalty()
+        return {"loss": loss, "y_pred": logits}
+
+    def initialize_module(self) -> "TensorNet":
+        super().initialize_module()
+        self._weights = [
+            parameter
+            for name, parameter in self.module_.named_parameters()
+            if "bias" not in name
+        ]
+        return self
+
+    @torch.no_grad()
+    def _add_penalty(self) -> None:
+        for weight in self._weights:
+            if weight.grad is not None:
+                weight.grad.add_(weight, alpha=self.penalty)
+
+    @torch.no_grad()
+    def _shrink(self) -> None:
+        share = self.optimizer_.param_groups[0]["lr"] * self.weight_decay
+        for weight in self._weights:
+            if weight.requires_grad:
+                weight.mul_(1 - share)
 
     def run_single_epoch(
         self,
