@@ -3,7 +3,7 @@ Quickstart: an ensemble of networks in one small network
 ========================================================
 
 Ten networks vote on handwritten digits. One network of 64 units learns from the labels
-and from the votes: it is a hundredth of the size, answers in microseconds, and its
+and from the votes: it is a fortieth of the size, answers in microseconds, and its
 probabilities are better than those of the same network without a teacher.
 """
 
@@ -20,6 +20,7 @@ from timeit import repeat
 
 import matplotlib.pyplot as plt
 import numpy as np
+from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
@@ -32,13 +33,15 @@ X_train, X_test, y_train, y_test = train_test_split(
     X, y, test_size=0.3, random_state=0, stratify=y
 )
 
-teacher = MLPTeacher((256, 256), n_members=10)
+# Grey values need no bins: standardised, they make a network a tenth of the size.
+teacher = MLPTeacher((128, 128), n_members=10, encoding="standard")
+student = MLPStudent((64,), encoding="standard", dropout=0.0)
 model = DistilledClassifier(
-    teacher, MLPStudent((64,)), distillation_weight=3, temperature=4, random_state=0
+    teacher, student, distillation_weight=3, temperature=4, random_state=0
 )
 print("Ten networks learn the digits, then one student learns from them ...\n")
 model.fit(X_train, y_train)
-alone = MLPStudent((64,), random_state=0).fit(X_train, y_train)
+alone = clone(student).set_params(random_state=0).fit(X_train, y_train)
 
 # %%
 # What was kept, and what it costs
@@ -98,9 +101,9 @@ left.axhline(
 )
 left.set_xticks(range(len(weights)), ["0", "0.3", "1", "3", "10", "∞"])
 left.set(xlabel="λ, the weight of the teacher", ylabel="log loss on test rows")
-left.set_ylim(bottom=0)
+left.set_ylim(0, 1.15 * max(path))
 left.legend(frameon=False)
-left.set_title("A student can beat its teacher", fontsize=11)
+left.set_title("How much to trust the teacher", fontsize=11)
 names = list(contenders)
 bars = right.barh(
     names, [micros[name] for name in names], color=["#D55E00", "#0072B2", "#999999"]
