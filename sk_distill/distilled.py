@@ -18,10 +18,18 @@ from sklearn.utils.metadata_routing import (
 )
 from sklearn.utils.validation import check_memory, validate_data
 
+from sk_distill._sklearn import num_samples
 from sk_distill.networks.parameters import check_objective, weigh_rows
 from sk_distill.soft_targets import check_teacher_cv, teach, weight_params
 from sk_distill.students.prepare import prepare_student
-from sk_distill.teachers import is_frozen, prepare_teacher, seed_parts
+from sk_distill.teachers import (
+    holds_frozen,
+    holds_net,
+    is_frozen,
+    prepare_teacher,
+    seed_parts,
+    seed_splitter,
+)
 from sk_distill.transfer_sets import Munge, prepare_transfer_set
 from sk_distill.validation import (
     check_cache,
@@ -82,8 +90,9 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
     loss : {"soft_cross_entropy", "kl"} or callable, default="soft_cross_entropy"
         The distillation loss. "kl" differs by the teacher's entropy and has the same
         gradient. A callable gets ``(student_logits, teacher_logits, hard_targets)``,
-        tensors with the logits already divided by T, and returns a value for each
-        row. A teacher's logits are its centred log-probabilities, clipped at 1e-7.
+        tensors with the logits already divided by T and labels that are -100 for
+        transfer rows, and returns a value for each row. A teacher's logits are its
+        centred log-probabilities, clipped at 1e-7.
     teacher_cv : int, splitter or None, default=None
         None: the teacher labels the rows that it was fitted on. Else each row is
         labelled by a clone fitted on other folds, so that a teacher that knows its
@@ -368,11 +377,11 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
     ) -> tuple[Any, NDArray[np.float64], Any, NDArray[np.float64] | None]:
         """Return the fitted teacher, its soft targets and the labelled transfer set."""
         teacher = prepare_teacher(self.teacher)
-        if is_frozen(teacher) and self.teacher_cv is not None:
+        if holds_frozen(teacher) and self.teacher_cv is not None:
             raise ValueError(
                 f"{name_of(self)}: teacher_cv={self.teacher_cv!r} would fit the "
-                "teacher on folds, but the teacher is frozen. Set teacher_cv=None, or "
-                "pass the teacher unfitted."
+                "teacher on folds, but the teacher is frozen, or holds a part that is. "
+                "Set teacher_cv=None, or pass the teacher unfitted."
             )
         seed_parts(teacher, seed)
         if weight is None or is_frozen(teacher):
@@ -388,8 +397,9 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
             y,
             classes,
             fit_params,
-            self.teacher_cv,
+            seed_splitter(self.teacher_cv, seed),
             transfer_set,
+            seed if holds_net(teacher) else None,
             self.n_jobs,
             self.verbose,
         )
@@ -399,7 +409,10 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
     def _check_transfer_set(self, teacher_proba: Any, seed: int | None) -> Any:
         """Return what makes or is the transfer set; λ = 0 has no use of any."""
         transfer_set = prepare_transfer_set(self, self.transfer_set, seed)
-        if transfer_set is None or self.distillation_weight == 0:
+        if transfer_set is None:
+            return None
+        if self.distillation_weight == 0 and self.memory is None:
+            # With a cache it is made all the same: the other λ of a search find it.
             return None
         if teacher_proba is not None:
             raise ValueError(
@@ -408,6 +421,10 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
                 "teacher (FrozenEstimator, if it is fitted), or transfer_set=None."
             )
         if not isinstance(transfer_set, Munge):
+            if num_samples(transfer_set) == 0:
+                raise ValueError(
+                    f"{name_of(self)}: transfer_set has no rows. Pass None, or rows."
+                )
             validate_data(self, transfer_set, reset=False, skip_check_array=True)
         return transfer_set
 

@@ -12,8 +12,9 @@ import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from sklearn.base import clone
+from sklearn.feature_selection import RFE, RFECV
 from sklearn.frozen import FrozenEstimator
-from sklearn.model_selection import check_cv
+from sklearn.model_selection import GridSearchCV, RandomizedSearchCV, check_cv
 from sklearn.pipeline import Pipeline
 from sklearn.utils import gen_batches
 from sklearn.utils.validation import has_fit_parameter
@@ -21,6 +22,7 @@ from sklearn.utils.validation import has_fit_parameter
 from sk_distill._sklearn import num_samples, safe_indexing
 from sk_distill.exceptions import DistillationWarning
 from sk_distill.interrupts import recorded_interrupts
+from sk_distill.seeding import isolated_seed
 from sk_distill.transfer_sets import Munge
 from sk_distill.validation import check_probabilities, name_of
 
@@ -64,6 +66,7 @@ def teach(
     fit_params: dict[str, Any],
     cv: Any,
     transfer_set: Any,
+    seed: int | None,
     n_jobs: int | None,
     verbose: int,
 ) -> tuple[Any, NDArray[np.float64], Any, NDArray[np.float64] | None]:
@@ -89,6 +92,9 @@ def teach(
         labelled by a teacher fitted on other folds (Dao et al. 2021, arXiv:2104.09732).
     transfer_set : None, Munge or rows
         See :class:`sk_distill.DistilledClassifier`.
+    seed : int or None
+        Of the global generators, from which skorch nets within the teacher draw; None
+        leaves them alone.
     n_jobs : int or None
         Folds fitted at once.
     verbose : int
@@ -106,14 +112,16 @@ def teach(
         What the fitted teacher says of it.
     """
     if cv is not None:
-        proba = out_of_fold(teacher, X, y, classes, fit_params, cv, n_jobs)
-    fit_teacher(teacher, X, y, fit_params)
-    if cv is None:
-        proba = label_rows(teacher, X, classes)
-    if transfer_set is None:
-        return teacher, proba, None, None
-    rows = transfer_set.sample(X) if isinstance(transfer_set, Munge) else transfer_set
-    return teacher, proba, rows, label_rows(teacher, rows, classes, verbose=verbose)
+        proba = out_of_fold(teacher, X, y, classes, fit_params, cv, seed, n_jobs)
+    with isolated_seed(seed):
+        fit_teacher(teacher, X, y, fit_params)
+        if cv is None:
+            proba = label_rows(teacher, X, classes)
+        if transfer_set is None:
+            return teacher, proba, None, None
+        made = isinstance(transfer_set, Munge)
+        rows = transfer_set.sample(X) if made else transfer_set
+        return teacher, proba, rows, label_rows(teacher, rows, classes, verbose=verbose)
 
 
 def fit_teacher(
@@ -137,6 +145,7 @@ def out_of_fold(
     classes: NDArray[Any],
     fit_params: dict[str, Any],
     cv: Any,
+    seed: int | None,
     n_jobs: int | None,
 ) -> NDArray[np.float64]:
     """Return for each row what a clone of the teacher fitted on other folds says.
@@ -147,7 +156,9 @@ def out_of_fold(
     """
     folds = list(check_cv(cv, y, classifier=True).split(X, y))
     answers = Parallel(n_jobs=n_jobs)(
-        delayed(_teach_fold)(clone(teacher), X, y, classes, fit_params, train, test)
+        delayed(_teach_fold)(
+            clone(teacher), X, y, classes, fit_params, train, test, seed
+        )
         for train, test in folds
     )
     total = np.zeros((len(y), len(classes)))
@@ -168,16 +179,17 @@ def _teach_fold(
     fit_params: dict[str, Any],
     train: NDArray[np.int64],
     test: NDArray[np.int64],
+    seed: int | None,
 ) -> NDArray[np.float64]:
     """Fit the teacher on the rows ``train`` and return what it says of ``test``."""
     params = {name: safe_indexing(value, train) for name, value in fit_params.items()}
-    fit_teacher(teacher, safe_indexing(X, train), y[train], params)
     # Classes that these rows lack are no mistake of the teacher's.
     known = classes[np.isin(classes, y[train])]
     proba = np.zeros((len(test), len(classes)))
-    proba[:, np.isin(classes, known)] = label_rows(
-        teacher, safe_indexing(X, test), known
-    )
+    with isolated_seed(seed):
+        fit_teacher(teacher, safe_indexing(X, train), y[train], params)
+        answer = label_rows(teacher, safe_indexing(X, test), known)
+    proba[:, np.isin(classes, known)] = answer
     return proba
 
 
@@ -262,4 +274,8 @@ def accepts_weight(estimator: Any) -> bool:
     # A search or a vote passes on what its own fit does not name.
     if hasattr(estimator, "estimators"):
         return all(accepts_weight(part) for _, part in estimator.estimators)
-    return hasattr(estimator, "estimator") and accepts_weight(estimator.estimator)
+    # Others refuse what they do not name, unless metadata routing is on.
+    passes_on = isinstance(estimator, GridSearchCV | RandomizedSearchCV | RFE)
+    passes_on |= hasattr(estimator, "min_resources")  # A halving search.
+    passes_on &= not isinstance(estimator, RFECV)
+    return passes_on and accepts_weight(estimator.estimator)

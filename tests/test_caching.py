@@ -17,7 +17,7 @@ from sklearn.naive_bayes import GaussianNB
 from skorch import NeuralNetClassifier
 from torch import nn
 
-from sk_distill import DistilledClassifier, LinearStudent, MLPStudent, MLPTeacher
+from sk_distill import DistilledClassifier, LinearStudent, MLPStudent, MLPTeacher, Munge
 
 LAMBDAS = [0.0, 0.1, 0.3, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, np.inf]
 FAST = LinearStudent(solver="adam", max_iter=3, learning_rate_init=0.05)
@@ -268,3 +268,12 @@ def test_trained_net_answers_also_where_the_cache_did(multiclass, memory, kind):
     models = [distilled(teacher, memory).fit(X, y) for _ in range(3)]
     first, *_, last = (model.teacher_.predict(X) for model in models)
     assert_array_equal(last, first)
+
+
+def test_lambda_zero_finds_the_teacher_of_the_others(
+    multiclass, teacher, memory, n_fits
+):
+    """It has no use of a transfer set, and so asked the cache for another teacher."""
+    model = distilled(teacher, memory, transfer_set=Munge(1), student="linear")
+    search(model, [0.0, 1.0, np.inf]).fit(*multiclass)
+    assert n_fits() == 5 + 1

@@ -20,6 +20,8 @@ from skorch.callbacks import (
     Checkpoint,
     EarlyStopping,
     EpochScoring,
+    Freezer,
+    LRScheduler,
     PassthroughScoring,
 )
 from skorch.dataset import Dataset
@@ -32,6 +34,14 @@ from sk_distill.exceptions import TrainingDivergedError
 from sk_distill.networks.module import module_logits
 from sk_distill.teachers.module import ModuleTeacher
 from sk_distill.teachers.skorch_net import SkorchTeacher
+
+
+@pytest.fixture(autouse=True)
+def _python_answers_ctrl_c():
+    """Where the tests run in the background, a shell has SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def says(*parts):
@@ -609,3 +619,53 @@ def test_fits_in_threads_are_the_serial_ones(multiclass):
     assert torch.equal(before[0], torch.get_rng_state())
     assert_array_equal(before[1], np.random.get_state()[1])  # noqa: NPY002
     assert torch.get_num_threads() == n_threads
+
+
+def test_frozen_weights_stay_as_they_are(multiclass):
+    """The gradients made by hand were set also where none was asked for."""
+    seen = []
+
+    class First(Callback):
+        def on_train_begin(self, net, **_):
+            seen.append(net.module_.weights[0].detach().clone())
+
+    settings = {"learning_rate": "constant", "encoding": None}
+    model = student(callbacks=[Freezer("weights.0"), First()], **settings)
+    model.fit(*multiclass)
+    assert_array_equal(model.coefs_[0], seen[0].numpy())
+    model = student(callbacks=[First()], **settings).fit(*multiclass)
+    assert np.abs(model.coefs_[0] - seen[1].numpy()).max() > 1e-3
+
+
+def test_hooks_on_the_module_are_called(multiclass):
+    """Gradients made by hand do not call the module, and nor were hooks."""
+    calls = []
+
+    class Hook(Callback):
+        def on_train_begin(self, net, **_):
+            net.module_.register_forward_hook(lambda *_: calls.append(1))
+
+    watched = student(callbacks=[Hook()]).fit(*multiclass)
+    assert len(calls) > 3
+    plain = student().fit(*multiclass)
+    assert_allclose(
+        watched.predict_proba(multiclass[0]),
+        plain.predict_proba(multiclass[0]),
+        atol=1e-4,
+    )
+
+
+@pytest.mark.parametrize(
+    "callback", [LRScheduler("StepLR", step_size=1), EarlyStopping(), Checkpoint()]
+)
+def test_full_batch_training_has_no_epochs_to_look_at(callback, multiclass):
+    message = says("LinearStudent: callbacks=", type(callback).__name__, "'lbfgs'")
+    with pytest.raises(ValueError, match=message):
+        LinearStudent(callbacks=[callback]).fit(*multiclass)
+
+
+@pytest.mark.parametrize("params", [{"batch_size": 0}, {"max_epochs": 1.5}])
+def test_sizes_in_net_params_are_whole_numbers(params, multiclass):
+    message = says("MLPStudent: net_params has", "expected an integer >= 1")
+    with pytest.raises(ValueError, match=message):
+        student(net_params=params).fit(*multiclass)

@@ -218,13 +218,13 @@ def test_units_and_slots_are_the_same_map(encoding):
     positions = encoder.positions(table, np.float64)
     weights = RNG.normal(size=(encoder.n_units, 4))
     expected = encoder.units(positions) @ weights
-    on_slots = encoder.slot_map_ @ weights
+    on_slots = encoder.slot_map() @ weights
     assert_allclose(encoder.product(positions, on_slots), expected, atol=1e-12)
     # A few rows take another way to the same numbers.
     assert_allclose(encoder.product(positions[:2], on_slots), expected[:2], atol=1e-12)
     stacked = encoder.product(positions, np.stack([on_slots, 2 * on_slots]))
     assert_allclose(stacked, np.stack([expected, 2 * expected]), atol=1e-12)
-    assert_allclose(encoder.unit_map_ @ on_slots, weights, atol=1e-12)
+    assert_allclose(encoder.unit_map() @ on_slots, weights, atol=1e-12)
 
 
 def test_standard_encoding_is_scikit_learns_with_indicators():
@@ -278,4 +278,4 @@ def test_thousands_of_levels_are_stored_as_one_number_a_row():
     positions = encoder.positions(table, np.float32)
     assert positions.nbytes == 400_000
     assert encoder.slots(positions).nnz == 100_000
-    assert encoder.slot_map_.nnz < 20_000
+    assert encoder.slot_map().nnz < 20_000

@@ -24,7 +24,7 @@ FOREST = RandomForestClassifier(20, random_state=0)
 
 
 def targets_of(teacher, X, y, cv, n_jobs=None):
-    return out_of_fold(teacher, X, y, np.unique(y), {}, cv, n_jobs)
+    return out_of_fold(teacher, X, y, np.unique(y), {}, cv, None, n_jobs)
 
 
 @pytest.mark.parametrize("cv", [4, StratifiedKFold(3, shuffle=True, random_state=1)])
@@ -88,7 +88,9 @@ def test_shuffled_labels_teach_nothing(multiclass):
     X, y = multiclass
     y = np.random.default_rng(0).permutation(y)
     with warnings.catch_warnings():
-        in_sample = teach(clone(FOREST), X, y, np.unique(y), {}, None, None, None, 0)[1]
+        in_sample = teach(
+            clone(FOREST), X, y, np.unique(y), {}, None, None, None, None, 0
+        )[1]
     outside = targets_of(FOREST, X, y, 5)
     assert log_loss(y, in_sample) < 0.5
     assert (outside.argmax(axis=1) == y).mean() < 0.45

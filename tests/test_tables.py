@@ -14,7 +14,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
-from sk_distill import DistilledClassifier, LinearStudent, MLPStudent, MLPTeacher
+from sk_distill import (
+    DistilledClassifier,
+    LinearStudent,
+    MLPStudent,
+    MLPTeacher,
+    Munge,
+)
 
 BOOSTING = HistGradientBoostingClassifier(
     max_iter=10, categorical_features="from_dtype", random_state=0
@@ -240,3 +246,24 @@ def test_a_module_gets_the_table_one_hot():
     DistilledClassifier(BOOSTING, Net, random_state=0).fit(FRAME, Y)
     # Three numbers, three colours, and whether the one that has gaps is missing.
     assert set(widths) == {7}
+
+
+@pytest.mark.parametrize("names", ["numbers", "tuples"])
+def test_columns_are_taken_by_their_place(names):
+    """A column named 6 was looked for among the rows."""
+    frame = FRAME.copy()
+    frame.columns = (
+        [3, 6, 0, 1]
+        if names == "numbers"
+        else pd.MultiIndex.from_tuples([("a", 1), ("a", 2), ("b", 1), ("b", 2)])
+    )
+    expected = LinearStudent().fit(FRAME, Y).predict_proba(FRAME)
+    got = LinearStudent().fit(frame, Y).predict_proba(frame)
+    assert_array_equal(got, expected)
+    assert Munge(1, random_state=0).sample(frame).columns.tolist() == list(frame)
+
+
+def test_an_array_of_dates_is_refused():
+    dates = np.full((400, 2), "2020-01-01", dtype="datetime64[D]")
+    with pytest.raises(TypeError, match="LinearStudent: X holds dates or times"):
+        LinearStudent().fit(dates, Y)

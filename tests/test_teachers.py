@@ -14,10 +14,11 @@ from sklearn.exceptions import UnsetMetadataPassedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_predict
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from skorch import NeuralNetClassifier
 from torch import nn
 
@@ -345,3 +346,70 @@ def test_mlp_teacher_decays_weights_apart_from_the_gradient():
         for decay in (0.0, 5.0)
     )
     assert_allclose(decayed.coefs_[0], (1 - 0.05) ** 5 * free.coefs_[0], rtol=1e-5)
+
+
+def pipeline_of_a_net():
+    return make_pipeline(FunctionTransformer(np.float32), clone(SKORCH))
+
+
+@pytest.mark.parametrize("teacher_cv", [None, 2])
+@pytest.mark.parametrize("around", ["pipeline", "search", "vote"])
+def test_nets_within_a_teacher_are_seeded(multiclass, around, teacher_cv):
+    """They drew their weights from torch's own generator, and moved it."""
+    X, y = multiclass
+    teacher = pipeline_of_a_net()
+    if around == "search":
+        name = "neuralnetclassifier__lr"
+        teacher = GridSearchCV(teacher, {name: [0.1, 0.2]}, cv=2)
+    elif around == "vote":
+        teacher = VotingClassifier([("net", teacher)], voting="soft")
+    before = torch.get_rng_state()
+    settings = {"teacher_cv": teacher_cv, "random_state": 0}
+    first, second = (distilled(teacher, **settings).fit(X, y) for _ in range(2))
+    assert_array_equal(first.coef_, second.coef_)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_splitter_without_a_seed_gets_one(multiclass):
+    """It shuffled by numpy's own generator."""
+    cv = StratifiedKFold(3, shuffle=True)
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    models = [
+        distilled(FOREST, teacher_cv=cv, random_state=seed).fit(*multiclass)
+        for seed in (0, 0, 1)
+    ]
+    assert_array_equal(models[0].coef_, models[1].coef_)
+    assert np.abs(models[0].coef_ - models[2].coef_).max() > 1e-3
+    assert cv.random_state is None
+    assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
+
+
+def test_wrappers_that_pass_no_weights_on_go_without(multiclass, weight):
+    """They take any keyword, and refuse it unless metadata routing is on."""
+    X, y = multiclass
+    teacher = OneVsRestClassifier(BAYES)
+    with pytest.warns(DistillationWarning, match="takes no sample_weight"):
+        distilled(teacher).fit(X, y, weight)
+
+
+@pytest.mark.parametrize("teacher", [None, Net], ids=["default", "module"])
+def test_routing_asks_for_teachers_made_here(multiclass, weight, teacher):
+    """Nobody could ask on their behalf: the user has no hold of them."""
+    X, y = multiclass[0][:60], multiclass[1][:60]
+    with config_context(enable_metadata_routing=True):
+        routed = distilled(teacher, random_state=0).fit(X, y, weight[:60])
+    plain = distilled(teacher, random_state=0).fit(X, y, weight[:60])
+    assert_array_equal(routed.coef_, plain.coef_)
+
+
+def test_a_frozen_part_is_not_fitted_on_folds(multiclass):
+    """It labelled rows that it had seen, as if it had not."""
+    frozen = FrozenEstimator(clone(FOREST).fit(*multiclass))
+    for teacher in ([("a", frozen)], make_pipeline(StandardScaler(), frozen)):
+        with pytest.raises(ValueError, match="holds a part that is"):
+            distilled(teacher, teacher_cv=3).fit(*multiclass)
+
+
+def test_members_of_one_name_are_refused(multiclass):
+    with pytest.raises(ValueError, match=r"members of one name: \['a', 'a'\]"):
+        distilled([("a", BAYES), ("a", FOREST)]).fit(*multiclass)

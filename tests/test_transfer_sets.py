@@ -383,3 +383,20 @@ def test_half_a_transfer_set_is_refused():
     proba = np.eye(2)[LABELS]
     with pytest.raises(ValueError, match="transfer_targets without transfer_X"):
         LinearStudent().fit(MOONS, LABELS, soft_targets=proba, transfer_targets=proba)
+
+
+def test_no_rows_are_no_transfer_set():
+    with pytest.raises(ValueError, match="transfer_set has no rows"):
+        DistilledClassifier(transfer_set=np.ones((0, 2))).fit(MOONS, LABELS)
+
+
+def test_a_weight_that_vanishes_beside_1_is_zero():
+    """Rows without a label were asked for one: 1e-17 is not 0, but 1 + 1e-17 is 1."""
+    settings = {"transfer_set": "munge", "random_state": 0}
+    tiny, zero = (
+        DistilledClassifier(
+            GaussianNB(), "linear", distillation_weight=weight, **settings
+        ).fit(MOONS, LABELS)
+        for weight in (1e-17, 0)
+    )
+    assert_array_equal(tiny.coef_, zero.coef_)

@@ -12,7 +12,7 @@ wider form of them, in one of two bases:
   the T + 1 edges of the bins. At most two slots of a column are not zero, so that
   predicting costs as little for a hundred bins as for two.
 
-Weights W on units and V on slots are the same map where V = ``slot_map_ @ W``.
+Weights W on units and V on slots are the same map where V = ``slot_map() @ W``.
 """
 
 from __future__ import annotations
@@ -56,10 +56,8 @@ class TableEncoder:
         the middle one.
     levels_ : dict of int to Levels
         The levels of each categorical column.
-    slot_map_ : csr_array of shape (n_slots, n_units)
-        Turns weights on units into weights on slots.
-    unit_map_ : csr_array of shape (n_units, n_slots)
-        Turns them back.
+    n_slots, n_units : int
+        Width of a row in either basis.
     """
 
     def fit(
@@ -114,16 +112,6 @@ class TableEncoder:
     def is_plain(self) -> bool:
         """Whether positions, units and slots are the same: a number a column."""
         return not (self.edges_ or self.levels_ or len(self.missing_))
-
-    @property
-    def n_units(self) -> int:
-        """Number of units."""
-        return self.slot_map_.shape[1]
-
-    @property
-    def n_slots(self) -> int:
-        """Number of slots."""
-        return self.slot_map_.shape[0]
 
     def positions(self, table: Table, dtype: DTypeLike) -> NDArray[Any]:
         """Return one number a cell as a new C-ordered array, NaN where one is missing.
@@ -212,7 +200,7 @@ class TableEncoder:
         """Return rows of positions on the basis of units, a dense matrix."""
         if self.is_plain:
             return positions
-        units = self.slots(positions) @ self.slot_map_
+        units = self.slots(positions) @ self.slot_map()
         return units.toarray().astype(positions.dtype)
 
     def slots(self, positions: NDArray[Any]) -> csr_array:
@@ -296,25 +284,41 @@ class TableEncoder:
         """Undo :meth:`fold`."""
         return coef * self.scale_, intercept + coef @ self.mean_
 
+    def slot_map(self) -> csr_array:
+        """Return what turns weights on units into weights on slots.
+
+        It and its inverse are made where they are asked for, in training: a fitted
+        network that is shipped needs neither.
+
+        Returns
+        -------
+        slot_map : csr_array of shape (n_slots, n_units)
+        """
+        return block_diag([block for block, _ in self._blocks()], format="csr")
+
+    def unit_map(self) -> csr_array:
+        """Return what turns them back, of shape (n_units, n_slots)."""
+        return block_diag([inverse for _, inverse in self._blocks()], format="csr")
+
+    def _blocks(self) -> list[tuple[csr_array, csr_array]]:
+        """Return both maps of each column: of values, of missing cells, of levels."""
+        one = eye_array(1, format="csr")
+        if self.edges_:
+            blocks = [bins_to_slots(len(edges) - 1) for edges in self.edges_.values()]
+        else:
+            blocks = [(one, one)] * len(self.numeric_)
+        blocks += [(one, one)] * len(self.missing_)
+        return blocks + [levels_to_slots(column) for column in self.levels_.values()]
+
     def _lay_out(self) -> None:
         """Give each column its units and slots: values, missing cells, levels."""
-        n_bins = np.array([len(e) - 1 for e in self.edges_.values()], dtype=np.int64)
-        n_missing, levels = len(self.missing_), list(self.levels_.values())
-        if self.edges_:
-            blocks = [bins_to_slots(n) for n in n_bins]
-        else:
-            blocks = [(eye_array(1), eye_array(1))] * len(self.numeric_)
-        blocks += [(eye_array(1), eye_array(1))] * n_missing
-        blocks += [levels_to_slots(column) for column in levels]
-        self.slot_map_ = block_diag([block for block, _ in blocks], format="csr")
-        self.unit_map_ = block_diag([inverse for _, inverse in blocks], format="csr")
-
-        sizes = np.array([block.shape for block, _ in blocks], dtype=np.int64)
+        sizes = np.array([block.shape for block, _ in self._blocks()], dtype=np.int64)
         ends = np.cumsum(sizes, axis=0)
+        self.n_slots, self.n_units = ends[-1].tolist()
         slot, unit = (ends - sizes).T
-        n_numeric = len(self.numeric_)
+        n_numeric, n_missing = len(self.numeric_), len(self.missing_)
         self.value_slot_ = slot[:n_numeric]
-        self.last_bin_ = n_bins - 1
+        self.last_bin_ = sizes[:n_numeric, 1] - 1 if self.edges_ else slot[:0]
         # A column that has no slot for missing cells never asks for it.
         self.missing_slot_ = sizes[:n_numeric, 0].sum() + np.searchsorted(
             self.missing_, self.numeric_

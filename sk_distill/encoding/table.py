@@ -15,6 +15,11 @@ from sklearn.utils.validation import validate_data
 
 from sk_distill.validation import name_of
 
+_DATES = (
+    "{} holds dates or times ({}), which are no numbers. Turn them into numbers that "
+    "mean something (the year, the hour, the days since an event), or drop the column."
+)
+
 
 @dataclass(frozen=True)
 class Categories:
@@ -93,6 +98,8 @@ def check_table(
     """
     if not isinstance(X, np.ndarray) and _is_list_of_text(X):
         X = np.array(X, dtype=object)
+    if isinstance(X, np.ndarray) and X.dtype.kind in "mM":
+        raise TypeError(_DATES.format(f"{name_of(estimator)}: X", X.dtype))
     if not categorical and not _may_hold_text(X):
         finite = "allow-nan" if allow_missing else True
         numbers = validate_data(
@@ -127,7 +134,7 @@ def _may_hold_text(X: Any) -> bool:
         return X.dtype.kind in "OUS" and X.ndim == 2
     if not nw.dependencies.is_into_dataframe(X):
         return False
-    schema = nw.from_native(X, eager_only=True).schema
+    schema = open_frame(X).schema
     return not all(d.is_numeric() or d == nw.Boolean for d in schema.values())
 
 
@@ -174,8 +181,19 @@ def _columns(X: Any) -> list[tuple[Any, Any]]:
     """Return the name and the values of each column: a series, or a list."""
     if isinstance(X, np.ndarray):
         return list(enumerate(X.T.tolist()))
-    frame = nw.from_native(X, eager_only=True)
-    return [(name, frame[name]) for name in frame.columns]
+    return list(zip(X.columns, open_frame(X).iter_columns(), strict=True))
+
+
+def open_frame(X: Any) -> nw.DataFrame[Any]:
+    """Return a frame as narwhals has it, its columns to be taken in their order.
+
+    A frame of pandas may name them by numbers, by tuples, or two alike.
+    """
+    if nw.dependencies.is_pandas_dataframe(X):
+        names = X.columns
+        if not (names.is_unique and all(isinstance(name, str) for name in names)):
+            X = X.set_axis([f"x{j}" for j in range(X.shape[1])], axis=1)
+    return nw.from_native(X, eager_only=True)
 
 
 def _is_categorical(column: nw.Series | list[Any]) -> bool:
@@ -229,11 +247,7 @@ def _read_numbers(what: str, column: nw.Series | list[Any]) -> NDArray[np.float6
     """Return the cells as float64, NaN where one is missing."""
     if not isinstance(column, list):
         if column.dtype.is_temporal():
-            raise TypeError(
-                f"{what} holds dates or times ({column.dtype}), which are no numbers. "
-                "Turn them into numbers that mean something (the year, the hour, the "
-                "days since an event), or drop the column."
-            )
+            raise TypeError(_DATES.format(what, column.dtype))
         if column.dtype.is_numeric() or column.dtype == nw.Boolean:
             return column.cast(nw.Float64).to_numpy()
         column = column.to_list()
@@ -285,17 +299,19 @@ def table_like(
             for column, drawn in zip(X.T, is_number, strict=True)
         ]
         return np.stack(columns, axis=1)
-    frame = nw.from_native(X, eager_only=True)
+    frame = open_frame(X)
     made = {
         column.name: _cast_series(next(number), column)
         if drawn
         else nw.maybe_reset_index(column[next(source).tolist()]).to_native()
         for column, drawn in zip(frame.iter_columns(), is_number, strict=True)
     }
-    return type(X)(made)
+    table = type(X)(made)
+    table.columns = X.columns
+    return table
 
 
-def _cast_series(values: NDArray[np.float64], like: nw.Series) -> Any:
+def _cast_series(values: NDArray[np.float64], like: Any) -> Any:
     """Return new values of a frame's column, a native series of its dtype."""
     if like.dtype.is_integer():
         values = np.rint(values)

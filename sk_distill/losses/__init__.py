@@ -3,9 +3,10 @@
 A loss is any callable
 ``(student_logits, teacher_logits, hard_targets) -> per-row loss``.
 Logits have shape ``(..., n_rows, n_classes)`` and are already divided by the
-temperature; ``hard_targets`` are class codes of shape ``(n_rows,)``, or None where
-rows have no label; the result has shape ``(..., n_rows)``. The factor T² is not a
-loss's business: :class:`sk_distill.training.objective.Objective` applies it.
+temperature; ``hard_targets`` are class codes of shape ``(n_rows,)``, -100 where a row
+has no label (torch's ``ignore_index``), or None where none has one; the result has
+shape ``(..., n_rows)``. The factor T² is not a loss's business:
+:class:`sk_distill.training.objective.Objective` applies it.
 """
 
 from collections.abc import Callable

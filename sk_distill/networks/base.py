@@ -126,7 +126,8 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
                 self, self.class_weight, classes, rows.codes, rows.weight
             )
             rows = rows._replace(weight=weight)
-            if distillation_weight == 0:
+            if 1 + distillation_weight == 1:
+                distillation_weight = 0.0
                 rows, transfer = rows._replace(soft_targets=None), None
             else:
                 transfer = self._check_transfer(

@@ -55,7 +55,7 @@ def make_perceptron(
     )
     if full_batch and not encoder.is_plain:
         # The same function as on units: there neighbouring bins begin alike.
-        on_slots = encoder.slot_map_ @ module.weights[0].detach().numpy()
+        on_slots = encoder.slot_map() @ module.weights[0].detach().numpy()
         module.weights[0] = torch.nn.Parameter(torch.from_numpy(on_slots))
     return module
 
@@ -99,7 +99,7 @@ def make_slot_rows(
     counts = np.ones(encoder.n_slots)
     counts[encoder.left_edges(missing=True)] = 0
     diagonal = diags_array(counts)
-    return SlotRows(encoder.slots(positions) @ diagonal, encoder.unit_map_ @ diagonal)
+    return SlotRows(encoder.slots(positions) @ diagonal, encoder.unit_map() @ diagonal)
 
 
 def read_weights(module: StackedMLP, encoder: TableEncoder) -> tuple[Arrays, Arrays]:
@@ -112,8 +112,8 @@ def read_weights(module: StackedMLP, encoder: TableEncoder) -> tuple[Arrays, Arr
     units = coefs[0]
     if module.unit_product is None and not encoder.is_plain:
         intercepts[0] += units[encoder.left_edges(missing=False)].sum(axis=0)
-        units = _apply(encoder.unit_map_, units)
-    coefs[0] = _apply(encoder.slot_map_, units)
+        units = _apply(encoder.unit_map(), units)
+    coefs[0] = _apply(encoder.slot_map(), units)
     return coefs, intercepts
 
 
@@ -143,7 +143,7 @@ def write_weights(
     params = [*module.weights, *module.biases]
     first = coefs[0]
     if module.unit_product is not None:
-        first = _apply(encoder.unit_map_, first)
+        first = _apply(encoder.unit_map(), first)
     arrays = [first, *coefs[1:], *intercepts]
     shapes = [tuple(param.shape) for param in params]
     earlier = [array.shape for array in arrays]

@@ -14,6 +14,7 @@ from sk_distill.encoding import Table
 from sk_distill.networks.base import NetworkClassifier
 from sk_distill.networks.parameters import check_training_parameters, make_plan
 from sk_distill.networks.rows import Rows
+from sk_distill.seeding import isolated_seed
 from sk_distill.validation import check_choice, is_torch_module, name_of
 
 if TYPE_CHECKING:
@@ -111,8 +112,6 @@ class ModuleClassifier(NetworkClassifier):
         return make_module(name_of(self), self.module, n_inputs, max(n_outputs, 2))
 
     def _check_module(self, table: Table, n_classes: int) -> None:
-        from sk_distill.training import isolated_seed
-
         # Its width does not depend on what the rows are to learn.
         encoder = Rows(table, np.zeros(len(table), dtype=int), None).fit_encoder(
             self.encoding, self.n_bins, n_classes

@@ -141,6 +141,9 @@ class StackedMLP(nn.Module):
                 )
             else:
                 weights[0].grad = torch.matmul(rows.mT, gradient)
+            for parameter in (*weights, *biases):
+                if not parameter.requires_grad:
+                    parameter.grad = None
 
         return x, back
 

@@ -85,7 +85,7 @@ class LinearStudent(NetworkClassifier):
         Called during training. A ``KeyboardInterrupt`` raised by one ends training.
     net_params : dict, default=None
         More parameters of the skorch net for "adam", such as
-        ``{"optimizer": torch.optim.SGD}``; "lbfgs" takes "compile" only.
+        ``{"optimizer": torch.optim.SGD}``; "lbfgs" takes none.
     random_state : int, RandomState or None, default=None
         Seed of everything that is random.
     verbose : int, default=0

@@ -11,6 +11,7 @@ from sklearn.base import clone
 from sk_distill.encoding import Table
 from sk_distill.networks import NetworkClassifier
 from sk_distill.networks.module import check_logit_shape, wrong_rows
+from sk_distill.seeding import isolated_seed
 from sk_distill.validation import draw_seed, name_of
 
 if TYPE_CHECKING:
@@ -68,7 +69,6 @@ class SkorchStudent(NetworkClassifier):
         return loss_curves(self.net_.history)
 
     def _check_module(self, table: Table, n_classes: int) -> None:
-        from sk_distill.training import isolated_seed
         from sk_distill.training.distilling_net import net_logits
 
         net = clone(self.net)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any
 
 import numpy as np
+from sklearn import get_config
 from sklearn.base import BaseEstimator, clone
 from sklearn.frozen import FrozenEstimator
 
@@ -34,9 +36,9 @@ def prepare_teacher(teacher: Any) -> BaseEstimator:
         When it is nothing that could give probabilities.
     """
     if teacher is None:
-        return MLPTeacher()
+        return _weighted(MLPTeacher())
     if is_torch_module_class(teacher):
-        return ModuleClassifier(teacher)
+        return _weighted(ModuleClassifier(teacher))
     if is_torch_module(teacher):
         return ModuleTeacher(teacher)
     if isinstance(teacher, type):
@@ -63,9 +65,19 @@ def prepare_teacher(teacher: Any) -> BaseEstimator:
     return clone(teacher)
 
 
+def _weighted(teacher: Any) -> BaseEstimator:
+    """Ask for sample_weight on behalf of a teacher that the user has no hold of."""
+    if get_config()["enable_metadata_routing"]:
+        teacher.set_fit_request(sample_weight=True)
+    return teacher
+
+
 def _soft_vote(members: list[Any]) -> BaseEstimator:
     """Return the mean of several teachers, each of them whatever a teacher may be."""
     pairs = [m for m in members if isinstance(m, tuple) and len(m) == 2]
+    names = [name for name, _ in pairs]
+    if len(set(names)) < len(names):
+        raise ValueError(f"teacher has members of one name: {names}. Rename them.")
     if not members or len(pairs) < len(members):
         raise TypeError(
             f"teacher={members!r} must be a non-empty list of (name, classifier), such "
@@ -79,6 +91,26 @@ def is_frozen(teacher: Any) -> bool:
     if isinstance(teacher, SkorchTeacher):
         return isinstance(teacher.net, FrozenEstimator)
     return isinstance(teacher, FrozenEstimator | ModuleTeacher)
+
+
+def holds_frozen(teacher: BaseEstimator) -> bool:
+    """Whether the teacher or a part of it is used as it is."""
+    parts = teacher.get_params(deep=True).values()
+    return is_frozen(teacher) or any(is_frozen(part) for part in parts)
+
+
+def holds_net(teacher: BaseEstimator) -> bool:
+    """Whether a part of the teacher is a skorch net."""
+    return any(is_skorch_net(p) for p in teacher.get_params(deep=True).values())
+
+
+def seed_splitter(cv: Any, seed: int | None) -> Any:
+    """Return a splitter that the seed decides; what is no splitter stays as it is."""
+    if seed is None or getattr(cv, "random_state", 0) is not None:
+        return cv
+    cv = copy(cv)
+    cv.random_state = seed
+    return cv
 
 
 def seed_parts(teacher: BaseEstimator, seed: int | None) -> None:

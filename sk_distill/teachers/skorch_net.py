@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils.validation import validate_data
 
+from sk_distill.seeding import isolated_seed
 from sk_distill.validation import (
     draw_seed,
     encode_labels,
@@ -51,8 +52,6 @@ class SkorchTeacher(ClassifierMixin, BaseEstimator):
 
     def predict_proba(self, X: Any) -> NDArray[Any]:
         """Return the net's probabilities."""
-        from sk_distill.training import isolated_seed
-
         X = validate_data(self, X, dtype=np.float32, reset=False)
         # A DataLoader draws from the global generator for its workers.
         with isolated_seed(0, "cpu"):

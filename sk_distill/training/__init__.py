@@ -5,7 +5,6 @@ from sk_distill.training.fit import TrainedModule, train_module
 from sk_distill.training.net import check_plan
 from sk_distill.training.objective import Objective
 from sk_distill.training.plan import TrainingPlan
-from sk_distill.training.seeding import isolated_seed
 
 __all__ = [
     "UNLABELLED",
@@ -14,6 +13,5 @@ __all__ = [
     "TrainingData",
     "TrainingPlan",
     "check_plan",
-    "isolated_seed",
     "train_module",
 ]

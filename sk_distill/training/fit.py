@@ -12,6 +12,7 @@ from torch import nn
 
 from sk_distill.exceptions import DistillationConvergenceWarning, TrainingDivergedError
 from sk_distill.nn import SlotRows
+from sk_distill.seeding import isolated_seed
 from sk_distill.training.batches import TensorRows
 from sk_distill.training.curves import loss_curves
 from sk_distill.training.data import TrainingData
@@ -20,7 +21,6 @@ from sk_distill.training.holdout import holdout_mask
 from sk_distill.training.net import make_net
 from sk_distill.training.objective import Objective
 from sk_distill.training.plan import TrainingPlan
-from sk_distill.training.seeding import isolated_seed
 from sk_distill.training.stopping import UntrainedError
 from sk_distill.training.tensor_net import TensorNet
 

@@ -1,12 +1,14 @@
 """From a plan to the skorch net, and whether the user's parts fit into one."""
 
 from dataclasses import replace
+from numbers import Integral
 from typing import Any
 
 import torch
 from skorch.callbacks import (
     BatchScoring,
     Callback,
+    Checkpoint,
     EarlyStopping,
     EpochScoring,
     EpochTimer,
@@ -17,13 +19,13 @@ from skorch.callbacks import (
 from skorch.utils import noop
 from torch import nn
 
+from sk_distill.seeding import isolated_seed
 from sk_distill.training.best_weights import BestWeights
 from sk_distill.training.devices import resolve_device
 from sk_distill.training.lbfgs import ScipyLBFGS
 from sk_distill.training.objective import Objective
 from sk_distill.training.plan import TrainingPlan
 from sk_distill.training.schedule import SCHEDULES
-from sk_distill.training.seeding import isolated_seed
 from sk_distill.training.tensor_net import TensorNet
 
 # What a user may say of the net; all else has a parameter of its own, or no meaning
@@ -52,11 +54,17 @@ def check_plan(owner: str, plan: TrainingPlan) -> None:
                 "optimizer, 'optimizer__…'. Where more is your own, pass a skorch net "
                 "as the student."
             )
-        if plan.solver == "lbfgs" and name.split("__")[0] != "compile":
+        if plan.solver == "lbfgs":
             raise ValueError(
                 f"{owner}: net_params has {name!r}, but the solver 'lbfgs' finds its "
-                "own steps, over all rows at once, and takes 'compile' only. Set "
-                "solver='adam' for it to count."
+                "own steps, over all rows at once. Set solver='adam' for it to count."
+            )
+    for name in ("batch_size", "max_epochs"):
+        value = plan.net_params.get(name, 1)
+        if not isinstance(value, Integral) or value < 1:
+            raise ValueError(
+                f"{owner}: net_params has {name!r}: {value!r}; expected an integer "
+                ">= 1."
             )
     cpu = torch.device("cpu")
     with isolated_seed(plan.seed, cpu):
@@ -98,6 +106,13 @@ def _check_callbacks(owner: str, plan: TrainingPlan) -> None:
                 f"{shown} has a schedule of its own, and so has "
                 f"learning_rate={plan.schedule!r}. Set learning_rate='constant' for "
                 "yours to count."
+            )
+        if plan.solver == "lbfgs" and issubclass(
+            kind, Checkpoint | EarlyStopping | LRScheduler
+        ):
+            raise ValueError(
+                f"{shown} has a {kind.__name__}, which looks at epochs; the solver "
+                "'lbfgs' has none. Set solver='adam', or leave it out."
             )
         # They predict and score on the rows of each batch, while the net has tensors
         # and the arrays of an objective instead of labels.

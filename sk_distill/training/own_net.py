@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from skorch import NeuralNet, NeuralNetBinaryClassifier
 
 from sk_distill.exceptions import TrainingDivergedError
+from sk_distill.seeding import isolated_seed
 from sk_distill.training.curves import loss_curves
-from sk_distill.training.seeding import isolated_seed
 from sk_distill.training.stopping import StoppableMixin, UntrainedError
 
 

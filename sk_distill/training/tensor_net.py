@@ -104,7 +104,7 @@ class TensorNet(StoppableMixin, NeuralNet):
     def train_step_single(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
         """Set the gradients of a batch; return its loss and its logits."""
         inputs, targets = batch
-        if isinstance(self.module_, StackedMLP):
+        if self._goes_back_by_hand:
             logits, back = self.module_.forward_and_back(inputs)
             loss, gradient = self.criterion_.value_and_gradient(logits, targets)
             back(gradient)
@@ -150,6 +150,14 @@ class TensorNet(StoppableMixin, NeuralNet):
         if iterator is None:
             return
         self._set_training(training)
+        # A hook that a callback has set wants the module called, and autograd.
+        self._goes_back_by_hand = isinstance(self.module_, StackedMLP) and not any(
+            part._forward_hooks
+            or part._forward_pre_hooks
+            or part._backward_hooks
+            or part._backward_pre_hooks
+            for part in self.module_.modules()
+        )
         losses, sizes = [], []
         n_batches = len(iterator)
         if not self._batches_are_watched:
