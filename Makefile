@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 .PHONY: help demo test test-oldest benchmark format clean
 
 help:
-	@echo "make demo         distil a forest, print a table, save a figure"
+	@echo "make demo         distil ten networks, print a table, save a figure"
 	@echo "make test         ruff, mypy, tests and doctests"
 	@echo "make test-oldest  the tests on the oldest supported versions"
 	@echo "make benchmark    the speed table"
