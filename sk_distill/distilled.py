@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pickle import PicklingError
 from typing import Any, Self
 
 import numpy as np
@@ -391,18 +392,25 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
         else:
             fit_params = weight_params(teacher, weight)
         memory = check_memory(self.memory)
-        fitted, *answers = memory.cache(teach, ignore=["n_jobs", "verbose"])(
-            teacher,
-            X,
-            y,
-            classes,
-            fit_params,
-            seed_splitter(self.teacher_cv, seed),
-            transfer_set,
-            seed if holds_net(teacher) else None,
-            self.n_jobs,
-            self.verbose,
-        )
+        try:
+            fitted, *answers = memory.cache(teach, ignore=["n_jobs", "verbose"])(
+                teacher,
+                X,
+                y,
+                classes,
+                fit_params,
+                seed_splitter(self.teacher_cv, seed),
+                transfer_set,
+                seed if holds_net(teacher) else None,
+                self.n_jobs,
+                self.verbose,
+            )
+        except PicklingError as error:
+            raise ValueError(
+                f"{name_of(self)}: memory={self.memory!r} cannot tell this teacher "
+                "from another, since a part of it cannot be pickled. Define its class "
+                "or function at the top of a module, or set memory=None."
+            ) from error
         # A cache answers with a copy; what the user froze is kept as it is.
         return (teacher if isinstance(teacher, FrozenEstimator) else fitted), *answers
 

@@ -277,3 +277,12 @@ def test_lambda_zero_finds_the_teacher_of_the_others(
     model = distilled(teacher, memory, transfer_set=Munge(1), student="linear")
     search(model, [0.0, 1.0, np.inf]).fit(*multiclass)
     assert n_fits() == 5 + 1
+
+
+def test_a_teacher_that_cannot_be_hashed_is_told_what_to_do(multiclass, memory):
+    class Local(torch.nn.Linear):
+        pass
+
+    message = "memory=.* cannot tell this teacher from another"
+    with pytest.raises(ValueError, match=message):
+        distilled(Local, memory).fit(*multiclass)
