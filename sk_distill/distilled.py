@@ -86,8 +86,8 @@ class DistilledClassifier(ClassifierMixin, BaseEstimator):
     distillation_weight : float, default=1.0
         λ, from 0 to inf.
     temperature : float, default=1.0
-        T, above 0 and up to 1,000. Above 1 the teacher's small probabilities count for
-        more.
+        T > 0. Above 1 the teacher's small probabilities count for more. Far above 100
+        nothing changes but rounding, and in single precision a warning says so.
     loss : {"soft_cross_entropy", "kl"} or callable, default="soft_cross_entropy"
         The distillation loss. "kl" differs by the teacher's entropy and has the same
         gradient. A callable gets ``(student_logits, teacher_logits, hard_targets)``,

@@ -53,8 +53,8 @@ class Munge(BaseEstimator):
     ----------
     n_multiples : int or "auto", default="auto"
         How many times as many rows to make as the table has. "auto" makes 9 times as
-        many of a table of up to 8,000 rows, fewer of a larger one, and always at least
-        as many as there are.
+        many, or as many times as 150,000 rows allow, and always at least as many as
+        there are.
     swap_probability : float, default=0.5
         p, from 0 to 1.
     local_variance : float, default=1.0
@@ -68,7 +68,7 @@ class Munge(BaseEstimator):
     different categories are at a distance of 1. In a table of more than 20,000 rows a
     row looks for its neighbour in a random part of that size. Numbers stay within the
     range of their column; those of an integer column are rounded. A missing value is
-    swapped like a category.
+    swapped like a category, and so are the numbers of a column that has but two.
 
     References
     ----------

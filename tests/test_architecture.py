@@ -31,7 +31,8 @@ MAY_IMPORT = {
         "inference",
         "seeding",
         "validation",
-    },
+    }
+    | BASE,
     "soft_targets": {
         "_sklearn",
         "interrupts",

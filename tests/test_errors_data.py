@@ -349,6 +349,16 @@ def test_linear_student_that_stops_early_is_a_warning():
     assert issubclass(record[0].category, ConvergenceWarning)
 
 
+def test_a_temperature_that_drowns_in_single_precision_is_a_warning():
+    """Students of three classes got worse from 1e4 on, and nobody was told."""
+    student = MLPStudent((8,), max_iter=2)
+    message = says("MLPStudent: temperature=10000 in single", "100 or less", "'lbfgs'")
+    with pytest.warns(DistillationWarning, match=message):
+        student.fit(X, Y, soft_targets=PROBA, temperature=1e4)
+    # In double precision there is nothing to say.
+    LinearStudent().fit(X, Y, soft_targets=PROBA, temperature=1e4)
+
+
 # What is large
 
 

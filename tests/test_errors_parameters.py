@@ -48,7 +48,6 @@ KEEP = "1 leaves the teacher's probabilities as they are"
         ("temperature", -2.5, ValueError, "a number > 0", KEEP),
         ("temperature", float("nan"), ValueError, "a number > 0", KEEP),
         ("temperature", float("inf"), ValueError, "a number > 0", KEEP),
-        ("temperature", 1e5, ValueError, "<= 1000", KEEP),
         ("temperature", "2", TypeError, "got a str", KEEP),
         ("temperature", [1], TypeError, "got a list", KEEP),
     ],

@@ -263,11 +263,10 @@ def _number(what: str, cell: Any) -> float:
     try:
         return float(cell)
     except (TypeError, ValueError) as error:
-        kind = "Complex data not supported" if isinstance(cell, complex) else ""
         raise type(error)(
             f"{what} holds {cell!r}: a numeric column's argument must be a string or a "
             f"number, not {type(cell).__name__!r}. Mend the cell, or make the whole "
-            f"column strings.{kind}"
+            "column strings."
         ) from error
 
 

@@ -19,7 +19,11 @@ from sk_distill.inference import (
     one_score_a_class,
     probabilities,
 )
-from sk_distill.networks.parameters import check_objective, weigh_rows
+from sk_distill.networks.parameters import (
+    check_objective,
+    warn_of_rounding,
+    weigh_rows,
+)
 from sk_distill.networks.rows import Rows
 from sk_distill.validation import (
     check_probabilities,
@@ -133,6 +137,9 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
                 transfer = self._check_transfer(
                     transfer_X, transfer_targets, table, len(classes)
                 )
+
+            if rows.soft_targets is not None and self._dtype() is np.float32:
+                warn_of_rounding(self, temperature)
 
             warm = self._starts_warm(classes)
             encoder = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn.utils.class_weight import compute_class_weight
 
 from sk_distill.encoding import ENCODINGS
+from sk_distill.exceptions import DistillationWarning
 from sk_distill.validation import (
     check_boolean,
     check_choice,
@@ -51,10 +53,8 @@ def check_objective(
         "temperature",
         temperature,
         0,
-        _MOST_TEMPERATURE,
         open_low=True,
-        why="1 leaves the teacher's probabilities as they are; far above 10 nothing "
-        "changes any more but rounding.",
+        why="1 leaves the teacher's probabilities as they are; inf is no value.",
     )
     if not callable(loss):
         from sk_distill.losses import LOSSES
@@ -66,6 +66,19 @@ def check_objective(
             LOSSES,
             also="a callable "
             "(student_logits, teacher_logits, hard_targets) -> per-row loss",
+        )
+
+
+def warn_of_rounding(owner: object, temperature: float) -> None:
+    """Tell the user of a temperature that float32 has too few digits for."""
+    if temperature > _MOST_TEMPERATURE:
+        warnings.warn(
+            f"{name_of(owner)}: temperature={temperature:g} in single precision leaves "
+            "little but rounding of what the teacher says. Set it to 100 or less, from "
+            "where on nothing else changes, or train in double precision: "
+            "solver='lbfgs'.",
+            DistillationWarning,
+            stacklevel=3,
         )
 
 

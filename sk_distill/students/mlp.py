@@ -78,7 +78,8 @@ class MLPStudent(NetworkClassifier):
         Whether "adam" watches the loss on held-out rows and keeps the best epoch's
         weights. Nothing is held out where the fraction makes fewer than 10 rows.
     validation_fraction : float, default=0.1
-        Share of the rows that early stopping holds out.
+        Share of the rows, those of a transfer set included, that early stopping holds
+        out.
     n_iter_no_change : int, default=10
         Epochs without progress after which "adam" at a constant step size stops.
     class_weight : dict, "balanced" or None, default=None
