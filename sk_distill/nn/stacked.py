@@ -76,12 +76,7 @@ class StackedMLP(nn.Module):
     def forward(self, rows: Tensor | SlotRows) -> Tensor:
         """Return the logits of every member."""
         weights, biases = list(self.weights), list(self.biases)
-        if isinstance(rows, SlotRows):
-            x = SlotProduct.apply(rows, weights[0]) + biases[0]
-        elif self.unit_product is not None:
-            x = self.unit_product(rows, weights[0]) + biases[0].unsqueeze(-2)
-        else:
-            x = self._layer(rows, weights[0], biases[0])
+        x, _ = self._first_layer(rows, weights[0], biases[0])
         for weight, bias in zip(weights[1:], biases[1:], strict=True):
             x = self.activation(x)
             if self.dropout is not None:
@@ -106,14 +101,7 @@ class StackedMLP(nn.Module):
             Sets the gradient of every parameter from that of the logits.
         """
         weights, biases = list(self.weights), list(self.biases)
-        if isinstance(rows, SlotRows):
-            x = SlotProduct.apply(rows, weights[0]) + biases[0]
-        elif self.unit_product is not None:
-            expanded = self.unit_product.expand(rows)
-            x = self.unit_product.multiply(expanded, weights[0])
-            x += biases[0].unsqueeze(-2)
-        else:
-            x = self._layer(rows, weights[0], biases[0])
+        x, expanded = self._first_layer(rows, weights[0], biases[0])
         hidden, slopes = [], []
         for weight, bias in zip(weights[1:], biases[1:], strict=True):
             x = self.activation(x)
@@ -135,7 +123,7 @@ class StackedMLP(nn.Module):
             biases[0].grad = gradient.sum(dim=-2)
             if isinstance(rows, SlotRows):
                 weights[0].grad = slot_gradient(rows, gradient)
-            elif self.unit_product is not None:
+            elif self.unit_product is not None and expanded is not None:
                 weights[0].grad = self.unit_product.weight_gradient(
                     expanded, gradient, weights[0].shape[-2]
                 )
@@ -146,6 +134,18 @@ class StackedMLP(nn.Module):
                     parameter.grad = None
 
         return x, back
+
+    def _first_layer(
+        self, rows: Tensor | SlotRows, weight: Tensor, bias: Tensor
+    ) -> tuple[Tensor, tuple[Tensor, Tensor] | None]:
+        """Return the first layer's output and, of positions, the rows as expanded."""
+        if isinstance(rows, SlotRows):
+            return SlotProduct.apply(rows, weight) + bias, None
+        if self.unit_product is None:
+            return self._layer(rows, weight, bias), None
+        expanded = self.unit_product.expand(rows)
+        product = self.unit_product.multiply(expanded, weight)
+        return product + bias.unsqueeze(-2), expanded
 
     def _layer(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         if self.n_members == 1:
