@@ -101,14 +101,22 @@ def make_teacher(name: str, seed: int) -> Any:
         return encoded(Forest(**trees), scaled=False)
     if name == "networks":
         return Networks(random_state=seed)
-    grown = {**trees, "min_samples_leaf": 3}
     return VotingClassifier(
         [
-            ("boosting", boosting.set_params(learning_rate=0.05, l2_regularization=1)),
-            ("forest", encoded(Forest(**grown), scaled=False)),
-            ("trees", encoded(Trees(**grown), scaled=False)),
+            (
+                "boosting",
+                boosting.set_params(
+                    max_iter=300,
+                    learning_rate=0.05,
+                    l2_regularization=10,
+                    max_features=0.5,
+                ),
+            ),
+            ("forest", encoded(Forest(**trees), scaled=False)),
+            ("trees", encoded(Trees(**trees, max_features=0.5), scaled=False)),
         ],
         voting="soft",
+        weights=[4, 1, 1],
     )
 
 

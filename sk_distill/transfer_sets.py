@@ -55,7 +55,7 @@ class Munge(BaseEstimator):
         How many times as many rows to make as the table has. "auto" makes 9 times as
         many, or as many times as 150,000 rows allow, and always at least as many as
         there are.
-    swap_probability : float, default=0.5
+    swap_probability : float, default=0.25
         p, from 0 to 1.
     local_variance : float, default=1.0
         s > 0. The larger, the closer numbers stay to those of the neighbours.
@@ -88,7 +88,7 @@ class Munge(BaseEstimator):
         self,
         n_multiples: int | str = "auto",
         *,
-        swap_probability: float = 0.5,
+        swap_probability: float = 0.25,
         local_variance: float = 1.0,
         random_state: Any = None,
     ) -> None:

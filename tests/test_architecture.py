@@ -60,13 +60,21 @@ MAY_IMPORT = {
         "seeding",
         "validation",
     },
-    "distilled": {
+    "plain_student": {"_sklearn", "students", "validation"} | BASE,
+    "distilled_base": {
         "_sklearn",
-        "networks",
         "soft_targets",
         "students",
         "teachers",
         "transfer_sets",
+        "validation",
+    },
+    "distilled": {
+        "distilled_base",
+        "networks",
+        "plain_student",
+        "soft_targets",
+        "students",
         "validation",
     },
 }

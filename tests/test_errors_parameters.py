@@ -430,3 +430,12 @@ def test_warm_start_with_other_layers():
     )
     with pytest.raises(ValueError, match=message):
         student.set_params(hidden_layer_sizes=(5,)).fit(X, Y)
+
+
+def test_weight_decay_that_is_no_word_we_know():
+    message = says(
+        "MLPStudent: weight_decay='none' is not valid; choose one of 'auto' or a number"
+        " >= 0."
+    )
+    with pytest.raises(ValueError, match=message):
+        MLPStudent(weight_decay="none").fit(X, Y)

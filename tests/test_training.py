@@ -210,3 +210,12 @@ def test_gpu_gives_the_cpus_student(solver):
     ]
     cpu, gpu = (student.predict_proba(X).argmax(axis=1) for student in fitted)
     assert (cpu == gpu).mean() > 0.9
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "expected"), [(1, 0.3), (20_000, 0.2), (40_000, 0.1), (10**6, 0.03)]
+)
+@pytest.mark.parametrize("network", [MLPStudent, MLPTeacher])
+def test_weight_decay_falls_with_the_rows(network, n_rows, expected):
+    assert network()._plan(n_rows, seed=0).weight_decay == pytest.approx(expected)
+    assert network(weight_decay=0.5)._plan(n_rows, seed=0).weight_decay == 0.5

@@ -153,7 +153,8 @@ def test_without_noise_all_values_come_from_the_neighbour():
     # Each other's neighbours and nobody else's: swapped twice, and back again.
     assert len(lonely) > 2
     assert_array_equal(made[0][lonely], X[lonely])
-    half = Munge(40, local_variance=np.inf, random_state=0).sample(X).reshape(40, 60, 3)
+    munge = Munge(40, swap_probability=0.5, local_variance=np.inf, random_state=0)
+    half = munge.sample(X).reshape(40, 60, 3)
     for i in lonely:
         from_self, from_neighbour = half[:, i] == X[i], half[:, i] == X[nearest[i]]
         assert (from_self | from_neighbour).all()

@@ -32,8 +32,12 @@ LEARNING_RATES = ("one_cycle", "constant")
 # What max_iter="auto" means: iterations of "lbfgs"; steps of "adam" over all epochs,
 # and the fewest and the most epochs.
 _LBFGS_ITERATIONS = 1000
-_STEPS = 15_000
+_STEPS = 10_000
 _FEWEST_EPOCHS, _MOST_EPOCHS = 10, 100
+
+# What weight_decay="auto" means: a prior counts as so many rows, within bounds.
+_DECAY_ROWS = 4_000
+_LEAST_DECAY, _MOST_DECAY = 0.03, 0.3
 
 
 def check_objective(
@@ -113,6 +117,16 @@ def check_training_parameters(owner: Any) -> None:
     check_plan(name_of(owner), owner._plan(n_rows=1, seed=0))
 
 
+def check_weight_decay(owner: Any) -> None:
+    """Raise unless weight_decay is a number >= 0 or "auto"."""
+    if isinstance(owner.weight_decay, str):
+        check_choice(
+            owner, "weight_decay", owner.weight_decay, ["auto"], "a number >= 0"
+        )
+    else:
+        check_real(owner, "weight_decay", owner.weight_decay, 0)
+
+
 def _check_auto(owner: Any, name: str) -> None:
     """Raise unless a parameter is an integer or "auto"."""
     value = getattr(owner, name)
@@ -129,7 +143,7 @@ def make_plan(
     *,
     solver: str,
     alpha: float = 0.0,
-    weight_decay: float = 0.0,
+    weight_decay: float | str = 0.0,
 ) -> TrainingPlan:
     """Return the training plan that the owner's parameters describe."""
     from sk_distill.training import TrainingPlan
@@ -142,6 +156,8 @@ def make_plan(
         max_iter = (
             _LBFGS_ITERATIONS if solver == "lbfgs" else auto_epochs(n_rows, batch_size)
         )
+    if isinstance(weight_decay, str):
+        weight_decay = auto_weight_decay(n_rows)
     return TrainingPlan(
         solver=solver,
         max_iter=max_iter,
@@ -171,9 +187,17 @@ def auto_batch_size(n_rows: int) -> int:
 
 
 def auto_epochs(n_rows: int, batch_size: int) -> int:
-    """Return the epochs that make about 15,000 steps, from 10 to 100."""
+    """Return the epochs that make about 10,000 steps, from 10 to 100."""
     n_epochs = round(_STEPS / -(-n_rows // batch_size))
     return int(np.clip(n_epochs, _FEWEST_EPOCHS, _MOST_EPOCHS))
+
+
+def auto_weight_decay(n_rows: int) -> float:
+    """Return 4,000 / ``n_rows``, from 0.03 to 0.3.
+
+    A penalty is a prior, which counts for less the more rows there are.
+    """
+    return float(np.clip(_DECAY_ROWS / max(n_rows, 1), _LEAST_DECAY, _MOST_DECAY))
 
 
 def weigh_rows(

@@ -18,7 +18,11 @@ from sk_distill.networks.mlp import (
     read_weights,
     write_weights,
 )
-from sk_distill.networks.parameters import check_training_parameters, make_plan
+from sk_distill.networks.parameters import (
+    check_training_parameters,
+    check_weight_decay,
+    make_plan,
+)
 from sk_distill.validation import (
     check_boolean,
     check_choice,
@@ -46,7 +50,7 @@ class MLPStudent(NetworkClassifier):
 
     Parameters
     ----------
-    hidden_layer_sizes : int or tuple of int, default=(64,)
+    hidden_layer_sizes : int or tuple of int, default=(128,)
         Units of each hidden layer.
     activation : {"relu", "tanh", "logistic", "identity"}, default="relu"
         What hidden layers apply.
@@ -58,8 +62,10 @@ class MLPStudent(NetworkClassifier):
         all layers, as in ``MLPClassifier``.
     dropout : float, default=0.1
         Share of the hidden units left out at each step of "adam".
-    weight_decay : float, default=0.3
+    weight_decay : float or "auto", default="auto"
         Decoupled weight decay of "adam" (Loshchilov & Hutter 2019, arXiv:1711.05101).
+        "auto" is 4,000 divided by the number of rows, those of a transfer set included,
+        from 0.03 to 0.3.
     batch_size : int or "auto", default="auto"
         Rows in a mini-batch of "adam"; "auto" grows from 32 to 512 with the table.
     learning_rate : {"one_cycle", "constant"}, default="one_cycle"
@@ -70,7 +76,7 @@ class MLPStudent(NetworkClassifier):
         Step size of "adam", the largest of a cycle.
     max_iter : int or "auto", default="auto"
         Epochs of "adam", iterations of "lbfgs", at most. "auto" is as many epochs as
-        make about 15,000 steps, from 10 to 100, and 1,000 iterations.
+        make about 10,000 steps, from 10 to 100, and 1,000 iterations.
     tol : float, default=1e-4
         "adam" at a constant step size stops where the loss does not fall by more for
         ``n_iter_no_change`` epochs; "lbfgs" where no entry of the gradient is larger.
@@ -153,13 +159,13 @@ class MLPStudent(NetworkClassifier):
 
     def __init__(
         self,
-        hidden_layer_sizes: int | Sequence[int] = (64,),
+        hidden_layer_sizes: int | Sequence[int] = (128,),
         activation: str = "relu",
         *,
         solver: str = "auto",
         alpha: float = 1e-4,
         dropout: float = 0.1,
-        weight_decay: float = 0.3,
+        weight_decay: float | str = "auto",
         batch_size: int | str = "auto",
         learning_rate: str = "one_cycle",
         learning_rate_init: float = 0.006,
@@ -213,7 +219,7 @@ class MLPStudent(NetworkClassifier):
         check_hidden_layer_sizes(self, self.hidden_layer_sizes)
         check_real(self, "alpha", self.alpha, 0)
         check_real(self, "dropout", self.dropout, 0, 0.99)
-        check_real(self, "weight_decay", self.weight_decay, 0)
+        check_weight_decay(self)
         check_boolean(self, "warm_start", self.warm_start)
         check_training_parameters(self)
 

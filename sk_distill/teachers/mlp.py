@@ -13,7 +13,11 @@ from sk_distill.encoding import Table
 from sk_distill.inference import mlp_logits
 from sk_distill.networks import NetworkClassifier
 from sk_distill.networks.mlp import ACTIVATIONS, make_perceptron, read_weights
-from sk_distill.networks.parameters import check_training_parameters, make_plan
+from sk_distill.networks.parameters import (
+    check_training_parameters,
+    check_weight_decay,
+    make_plan,
+)
 from sk_distill.validation import (
     check_choice,
     check_hidden_layer_sizes,
@@ -47,8 +51,9 @@ class MLPTeacher(NetworkClassifier):
         Networks in the ensemble.
     dropout : float, default=0.1
         Share of the hidden units left out at each step.
-    weight_decay : float, default=0.3
+    weight_decay : float or "auto", default="auto"
         Decoupled weight decay of AdamW (Loshchilov & Hutter 2019, arXiv:1711.05101).
+        "auto" is 4,000 divided by the number of rows, from 0.03 to 0.3.
     batch_size : int or "auto", default="auto"
         Rows in a mini-batch; "auto" grows from 32 to 512 with the table.
     learning_rate : {"one_cycle", "constant"}, default="one_cycle"
@@ -57,7 +62,7 @@ class MLPTeacher(NetworkClassifier):
     learning_rate_init : float, default=0.006
         Step size, the largest of a cycle.
     max_iter : int or "auto", default="auto"
-        Epochs at most. "auto" is as many as make about 15,000 steps, from 10 to 100.
+        Epochs at most. "auto" is as many as make about 10,000 steps, from 10 to 100.
     tol : float, default=1e-4
         Training at a constant step size stops where the loss does not fall by more for
         ``n_iter_no_change`` epochs.
@@ -132,7 +137,7 @@ class MLPTeacher(NetworkClassifier):
         *,
         n_members: int = 4,
         dropout: float = 0.1,
-        weight_decay: float = 0.3,
+        weight_decay: float | str = "auto",
         batch_size: int | str = "auto",
         learning_rate: str = "one_cycle",
         learning_rate_init: float = 0.006,
@@ -189,7 +194,7 @@ class MLPTeacher(NetworkClassifier):
         check_hidden_layer_sizes(self, self.hidden_layer_sizes)
         check_integer(self, "n_members", self.n_members, 1)
         check_real(self, "dropout", self.dropout, 0, 0.99)
-        check_real(self, "weight_decay", self.weight_decay, 0)
+        check_weight_decay(self)
         check_training_parameters(self)
 
     def _plan(self, n_rows: int, seed: int) -> TrainingPlan:

@@ -26,7 +26,7 @@ from sk_distill.training.tensor_net import TensorNet
 
 # Below this many multiplications a batch, waking a second thread costs more than the
 # thread saves (measured with benchmarks/speed.py on two cores).
-_SMALL_BATCH = 50_000_000
+_SMALL_BATCH = 20_000_000
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,213 @@
+"""What estimators that distil have in common: asking the teacher, and answering."""
+
+from __future__ import annotations
+
+from pickle import PicklingError
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn import get_config
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils import Tags, get_tags
+from sklearn.utils.metadata_routing import (
+    MetadataRouter,
+    MethodMapping,
+    process_routing,
+)
+from sklearn.utils.validation import check_memory, validate_data
+
+from sk_distill._sklearn import num_samples
+from sk_distill.soft_targets import teach, weight_params
+from sk_distill.students.prepare import prepare_student
+from sk_distill.teachers import (
+    holds_frozen,
+    holds_net,
+    is_frozen,
+    prepare_teacher,
+    seed_parts,
+    seed_splitter,
+)
+from sk_distill.transfer_sets import Munge, prepare_transfer_set
+from sk_distill.validation import name_of
+
+
+class BaseDistilledClassifier(ClassifierMixin, BaseEstimator):
+    """A classifier that has fitted a teacher and answers through its student."""
+
+    classes_: NDArray[Any]
+    student_: Any
+    teacher_: Any
+
+    def __sklearn_tags__(self) -> Tags:
+        """Say that missing values are welcome where student and teacher take them."""
+        tags = super().__sklearn_tags__()
+        student = prepare_student(self, self.student, self.verbose)
+        inputs = get_tags(student).input_tags
+        teacher = prepare_teacher(self.teacher)
+        tags.input_tags.allow_nan = inputs.allow_nan and allows_missing(teacher)
+        tags.input_tags.string = inputs.string
+        return tags
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Return the student's probability of each class.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (n_samples, n_features)
+
+        Returns
+        -------
+        proba : ndarray of shape (n_samples, n_classes)
+            Columns in the order of ``classes_``.
+        """
+        return self._fitted_student().predict_proba(X)
+
+    def predict_log_proba(self, X: Any) -> NDArray[np.float64]:
+        """Return the logarithm of the student's probability of each class.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (n_samples, n_features)
+
+        Returns
+        -------
+        log_proba : ndarray of shape (n_samples, n_classes)
+            Columns in the order of ``classes_``.
+        """
+        return self._fitted_student().predict_log_proba(X)
+
+    def decision_function(self, X: Any) -> NDArray[np.float64]:
+        """Return the student's logits.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (n_samples, n_features)
+
+        Returns
+        -------
+        logits : ndarray of shape (n_samples,) or (n_samples, n_classes)
+            For two classes the log-odds of ``classes_[1]``.
+        """
+        return self._fitted_student().decision_function(X)
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Return the student's most probable class of each row.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (n_samples, n_features)
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,)
+        """
+        return self._fitted_student().predict(X)
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Return how metadata is routed: ``sample_weight`` to the teacher's ``fit``."""
+        return (
+            MetadataRouter(owner=name_of(self))
+            .add_self_request(self)
+            .add(
+                teacher=prepare_teacher(self.teacher),
+                method_mapping=MethodMapping().add(caller="fit", callee="fit"),
+            )
+        )
+
+    def _teach(
+        self,
+        X: Any,
+        y: NDArray[Any],
+        classes: NDArray[Any],
+        weight: NDArray[np.float64] | None,
+        transfer_set: Any,
+        seed: int | None,
+    ) -> tuple[Any, NDArray[np.float64], Any, NDArray[np.float64] | None]:
+        """Return the fitted teacher, its soft targets and the labelled transfer set."""
+        teacher = prepare_teacher(self.teacher)
+        if holds_frozen(teacher) and self.teacher_cv is not None:
+            raise ValueError(
+                f"{name_of(self)}: teacher_cv={self.teacher_cv!r} would fit the "
+                "teacher on folds, but the teacher is frozen, or holds a part that is. "
+                "Set teacher_cv=None, or pass the teacher unfitted."
+            )
+        seed_parts(teacher, seed)
+        if weight is None or is_frozen(teacher):
+            fit_params = {}
+        elif get_config()["enable_metadata_routing"]:
+            fit_params = process_routing(self, "fit", sample_weight=weight).teacher.fit
+        else:
+            fit_params = weight_params(teacher, weight)
+        memory = check_memory(self.memory)
+        try:
+            fitted, *answers = memory.cache(teach, ignore=["n_jobs", "verbose"])(
+                teacher,
+                X,
+                y,
+                classes,
+                fit_params,
+                seed_splitter(self.teacher_cv, seed),
+                transfer_set,
+                seed if holds_net(teacher) else None,
+                self.n_jobs,
+                self.verbose,
+            )
+        except PicklingError as error:
+            raise ValueError(
+                f"{name_of(self)}: memory={self.memory!r} cannot tell this teacher "
+                "from another, since a part of it cannot be pickled. Define its class "
+                "or function at the top of a module, or set memory=None."
+            ) from error
+        # A cache answers with a copy; what the user froze is kept as it is.
+        return (teacher if isinstance(teacher, FrozenEstimator) else fitted), *answers
+
+    def _check_transfer_set(self, teacher_proba: Any, seed: int | None) -> Any:
+        """Return what makes or is the transfer set; λ = 0 has no use of any."""
+        transfer_set = prepare_transfer_set(self, self.transfer_set, seed)
+        if transfer_set is None:
+            return None
+        if self.distillation_weight == 0 and self.memory is None:
+            # With a cache it is made all the same: the other λ of a search find it.
+            return None
+        if teacher_proba is not None:
+            raise ValueError(
+                f"{name_of(self)}: transfer_set={self.transfer_set!r} needs a teacher "
+                "that labels it, but teacher_proba took the teacher's place. Pass a "
+                "teacher (FrozenEstimator, if it is fitted), or transfer_set=None."
+            )
+        if not isinstance(transfer_set, Munge):
+            if num_samples(transfer_set) == 0:
+                raise ValueError(
+                    f"{name_of(self)}: transfer_set has no rows. Pass None, or rows."
+                )
+            validate_data(self, transfer_set, reset=False, skip_check_array=True)
+        return transfer_set
+
+    def _keep(self, classes: NDArray[Any], teacher: Any, student: Any) -> None:
+        """Set the fitted attributes."""
+        for name in ("teacher_", "coef_", "intercept_"):
+            if hasattr(self, name):
+                delattr(self, name)
+        self.classes_ = classes
+        if teacher is not None:
+            self.teacher_ = teacher
+        self.student_ = student
+        for name in ("n_iter_", "loss_curve_", "history_", "coef_", "intercept_"):
+            if hasattr(student, name):
+                setattr(self, name, getattr(student, name))
+
+    def _fitted_student(self) -> Any:
+        if "student_" not in vars(self):
+            raise NotFittedError(
+                f"This {name_of(self)} instance is not fitted yet. Call 'fit' with "
+                "appropriate arguments before using this estimator."
+            )
+        return self.student_
+
+
+def allows_missing(teacher: Any) -> bool:
+    """Whether a teacher says that it takes missing values; no teacher minds none."""
+    return teacher is None or get_tags(teacher).input_tags.allow_nan
