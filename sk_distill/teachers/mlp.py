@@ -15,7 +15,6 @@ from sk_distill.networks import NetworkClassifier
 from sk_distill.networks.mlp import ACTIVATIONS, make_perceptron, read_weights
 from sk_distill.networks.parameters import (
     check_training_parameters,
-    check_weight_decay,
     make_plan,
 )
 from sk_distill.validation import (
@@ -43,7 +42,7 @@ class MLPTeacher(NetworkClassifier):
 
     Parameters
     ----------
-    hidden_layer_sizes : int or tuple of int, default=(128, 128)
+    hidden_layer_sizes : int or tuple of int, default=(256,)
         Units of each hidden layer.
     activation : {"relu", "tanh", "logistic", "identity"}, default="relu"
         What hidden layers apply.
@@ -51,9 +50,8 @@ class MLPTeacher(NetworkClassifier):
         Networks in the ensemble.
     dropout : float, default=0.1
         Share of the hidden units left out at each step.
-    weight_decay : float or "auto", default="auto"
+    weight_decay : float, default=0.1
         Decoupled weight decay of AdamW (Loshchilov & Hutter 2019, arXiv:1711.05101).
-        "auto" is 4,000 divided by the number of rows, from 0.03 to 0.3.
     batch_size : int or "auto", default="auto"
         Rows in a mini-batch; "auto" grows from 32 to 512 with the table.
     learning_rate : {"one_cycle", "constant"}, default="one_cycle"
@@ -132,12 +130,12 @@ class MLPTeacher(NetworkClassifier):
 
     def __init__(
         self,
-        hidden_layer_sizes: int | Sequence[int] = (128, 128),
+        hidden_layer_sizes: int | Sequence[int] = (256,),
         activation: str = "relu",
         *,
         n_members: int = 4,
         dropout: float = 0.1,
-        weight_decay: float | str = "auto",
+        weight_decay: float = 0.1,
         batch_size: int | str = "auto",
         learning_rate: str = "one_cycle",
         learning_rate_init: float = 0.006,
@@ -194,7 +192,7 @@ class MLPTeacher(NetworkClassifier):
         check_hidden_layer_sizes(self, self.hidden_layer_sizes)
         check_integer(self, "n_members", self.n_members, 1)
         check_real(self, "dropout", self.dropout, 0, 0.99)
-        check_weight_decay(self)
+        check_real(self, "weight_decay", self.weight_decay, 0)
         check_training_parameters(self)
 
     def _plan(self, n_rows: int, seed: int) -> TrainingPlan:
