@@ -6,13 +6,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: help demo test test-oldest benchmark format clean
+.PHONY: help demo test test-oldest benchmark quality format clean
 
 help:
 	@echo "make demo         distil ten networks, print a table, save a figure"
 	@echo "make test         ruff, mypy, tests and doctests"
 	@echo "make test-oldest  the tests on the oldest supported versions"
 	@echo "make benchmark    the speed table"
+	@echo "make quality      what distilling keeps, on the tables of a folder DATA=..."
 	@echo "make format       let ruff rewrite the code"
 	@echo "make clean        remove .venv and what tools left behind"
 
@@ -30,6 +31,10 @@ test-oldest: $(VENV)-oldest/.ready
 
 benchmark: $(VENV)/.ready-demo
 	$(BIN)/python benchmarks/speed.py
+
+quality: $(VENV)/.ready-dev
+	@test -n "$(DATA)" || { echo "Say where the tables are: make quality DATA=folder" >&2; exit 1; }
+	$(BIN)/python benchmarks/quality.py --data "$(DATA)"
 
 format: $(VENV)/.ready-dev
 	$(BIN)/ruff check --fix .

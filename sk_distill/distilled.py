@@ -12,6 +12,7 @@ from sk_distill.networks.parameters import check_objective, weigh_rows
 from sk_distill.plain_student import warn_of_teacher
 from sk_distill.soft_targets import check_teacher_cv
 from sk_distill.students.prepare import prepare_student
+from sk_distill.teachers import prepare_splitter
 from sk_distill.validation import (
     check_cache,
     check_jobs,
@@ -217,6 +218,14 @@ class DistilledClassifier(BaseDistilledClassifier):
             For input or a parameter that cannot be used; an earlier fit stays.
         TrainingDivergedError
             When the training loss is no longer a finite number; an earlier fit stays.
+
+        Warns
+        -----
+        DistillationWarning
+            Where a built-in student predicts better, fitted on the labels of some
+            rows (3,000 at most), than the teacher's soft targets do, on others: then
+            distilling may hurt. Only ``teacher_cv`` lets it see through a teacher that
+            knows its rows by heart.
         """
         with unchanged_on_failure(self):
             check_objective(self, self.distillation_weight, self.temperature, self.loss)
@@ -234,12 +243,13 @@ class DistilledClassifier(BaseDistilledClassifier):
             student_weight = weigh_rows(self, self.class_weight, classes, codes, weight)
             seed = None if self.random_state is None else draw_seed(self.random_state)
 
+            cv = prepare_splitter(self.teacher_cv, seed)
             transfer_set = self._check_transfer_set(teacher_proba, seed)
 
             teacher = transfer_X = transfer_proba = None
             if teacher_proba is None:
                 teacher, proba, transfer_X, transfer_proba = self._teach(
-                    X, labels, classes, weight, transfer_set, seed
+                    X, labels, classes, weight, cv, transfer_set, seed
                 )
             else:
                 proba = check_probabilities(
@@ -258,11 +268,10 @@ class DistilledClassifier(BaseDistilledClassifier):
                     X,
                     labels,
                     classes,
-                    proba,
-                    weight,
-                    None if teacher is None else self.teacher_cv,
-                    seed,
-                    check_memory(self.memory),
+                    student_weight,
+                    soft_targets=proba,
+                    cv=cv,
+                    memory=check_memory(self.memory),
                 )
             student.fit(
                 X,

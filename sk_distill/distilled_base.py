@@ -28,7 +28,6 @@ from sk_distill.teachers import (
     is_frozen,
     prepare_teacher,
     seed_parts,
-    seed_splitter,
 )
 from sk_distill.transfer_sets import Munge, prepare_transfer_set
 from sk_distill.validation import name_of
@@ -123,6 +122,7 @@ class BaseDistilledClassifier(ClassifierMixin, BaseEstimator):
         y: NDArray[Any],
         classes: NDArray[Any],
         weight: NDArray[np.float64] | None,
+        cv: Any,
         transfer_set: Any,
         seed: int | None,
     ) -> tuple[Any, NDArray[np.float64], Any, NDArray[np.float64] | None]:
@@ -149,7 +149,7 @@ class BaseDistilledClassifier(ClassifierMixin, BaseEstimator):
                 y,
                 classes,
                 fit_params,
-                seed_splitter(self.teacher_cv, seed),
+                cv,
                 transfer_set,
                 seed if holds_net(teacher) else None,
                 self.n_jobs,

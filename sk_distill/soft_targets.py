@@ -154,7 +154,17 @@ def out_of_fold(
     first rows in order of time, has its label for a soft target. A class that a clone
     has not seen has probability zero. Parameters are those of :func:`teach`.
     """
-    folds = list(check_cv(cv, y, classifier=True).split(X, y))
+    folds = [
+        (train, test)
+        for train, test in check_cv(cv, y, classifier=True).split(X, y)
+        if len(test) > 0
+    ]
+    if not folds:
+        raise ValueError(
+            f"teacher_cv={cv!r} holds out no row, so that no teacher says anything. "
+            "Pass a number of folds, a splitter, or (train, test) row numbers; an "
+            "iterator can be gone through once only: pass list(iterator)."
+        )
     answers = Parallel(n_jobs=n_jobs)(
         delayed(_teach_fold)(
             clone(teacher), X, y, classes, fit_params, train, test, seed
@@ -186,6 +196,11 @@ def _teach_fold(
     # Classes that these rows lack are no mistake of the teacher's.
     known = classes[np.isin(classes, y[train])]
     proba = np.zeros((len(test), len(classes)))
+    if len(known) == 1:
+        # The first rows in order of time may all be of one class, which is then all
+        # that a teacher can say; few can be fitted on it.
+        proba[:, classes == known] = 1
+        return proba
     with isolated_seed(seed):
         fit_teacher(teacher, safe_indexing(X, train), y[train], params)
         answer = label_rows(teacher, safe_indexing(X, test), known)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, clone
 from sklearn.neighbors import NearestNeighbors
 
-from sk_distill.encoding import Table, check_table, table_like
+from sk_distill.encoding import Table, check_table, table_like, takes_new_numbers
 from sk_distill.validation import (
     check_choice,
     check_integer,
@@ -68,7 +68,8 @@ class Munge(BaseEstimator):
     different categories are at a distance of 1. In a table of more than 20,000 rows a
     row looks for its neighbour in a random part of that size. Numbers stay within the
     range of their column; those of an integer column are rounded. A missing value is
-    swapped like a category, and so are the numbers of a column that has but two.
+    swapped like a category, and so are booleans, the numbers of a column that has but
+    two, and whatever an object column holds besides floats.
 
     References
     ----------
@@ -119,7 +120,7 @@ class Munge(BaseEstimator):
                 "has one."
             )
         rng = np.random.default_rng(draw_seed(self.random_state))
-        is_drawn = _is_continuous(table)
+        is_drawn = _is_continuous(table) & takes_new_numbers(X)
         numbers = table.numbers[:, is_drawn].astype(np.float64)
         neighbour = nearest_neighbours(table, rng)
         passes = [
@@ -185,8 +186,8 @@ class Munge(BaseEstimator):
 
 def _is_continuous(table: Table) -> NDArray[np.bool_]:
     """Return which columns are drawn with noise: numbers of more than two values."""
-    few = [len(np.unique(column)) <= 2 for column in table.numbers.T]
-    return ~np.array(few)
+    n_values = [len(np.unique(x[~np.isnan(x)])) for x in table.numbers.T]
+    return np.array(n_values) > 2
 
 
 def nearest_neighbours(table: Table, rng: np.random.Generator) -> NDArray[np.int64]:

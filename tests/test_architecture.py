@@ -60,7 +60,8 @@ MAY_IMPORT = {
         "seeding",
         "validation",
     },
-    "plain_student": {"_sklearn", "students", "validation"} | BASE,
+    "plain_student": {"_sklearn", "networks", "students", "teachers", "validation"}
+    | BASE,
     "distilled_base": {
         "_sklearn",
         "soft_targets",
@@ -75,6 +76,7 @@ MAY_IMPORT = {
         "plain_student",
         "soft_targets",
         "students",
+        "teachers",
         "validation",
     },
 }

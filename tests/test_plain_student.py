@@ -5,16 +5,27 @@ import warnings
 
 import numpy as np
 import pytest
+import torch
 from sklearn.base import clone
 from sklearn.datasets import make_classification
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, KFold, StratifiedShuffleSplit
+from sklearn.model_selection import (
+    GridSearchCV,
+    GroupKFold,
+    KFold,
+    ShuffleSplit,
+    TimeSeriesSplit,
+)
 from sklearn.tree import DecisionTreeClassifier
+from sklearn.utils.class_weight import compute_sample_weight
+from skorch.callbacks import Callback
+from torch import nn
 
 from sk_distill import DistilledClassifier, LinearStudent, MLPStudent
-from sk_distill.exceptions import DistillationWarning
+from sk_distill import plain_student as module
+from sk_distill.exceptions import DistillationWarning, TrainingDivergedError
 
 X, y = make_classification(
     1600, 10, n_informative=6, n_classes=3, flip_y=0.05, random_state=0
@@ -41,8 +52,8 @@ def test_the_warning_says_what_was_measured_and_what_to_do():
     assert caught[0].filename == __file__
 
     # The figures are those of the split that the seed makes, by hand.
-    split = StratifiedShuffleSplit(1, test_size=0.2, random_state=model_seed(model))
-    fitted_on, judged_on = next(split.split(X, y))
+    split = ShuffleSplit(1, test_size=0.2, random_state=0)
+    fitted_on, judged_on = next(split.split(X))
     truth = y[judged_on, None] == np.arange(3)
     plain = LinearStudent().fit(X[fitted_on], y[fitted_on])
     teacher = DummyClassifier().fit(X, y)
@@ -52,10 +63,6 @@ def test_the_warning_says_what_was_measured_and_what_to_do():
     ]
     shown = re.search(r"Brier scores (\S+) and (\S+)", message).groups()
     assert [float(s) for s in shown] == pytest.approx(scores, abs=6e-5)
-
-
-def model_seed(model):
-    return model.student_.random_state
 
 
 @pytest.mark.parametrize("teacher_cv", [None, 5])
@@ -127,11 +134,149 @@ def test_nobody_is_asked(model, n_rows):
     assert fit_warnings(clone(model), X[:n_rows], y[:n_rows]) == []
 
 
-def test_a_class_that_the_plain_student_cannot_see_ends_the_question():
+def test_a_class_that_the_plain_student_does_not_see_has_probability_zero():
     rare = y.copy()
     rare[0] = 3
     model = DistilledClassifier(DummyClassifier(), "linear", random_state=0)
-    assert fit_warnings(model, X, rare) == []
+    (message,) = fit_warnings(model, X, rare)
+    assert WORSE in message
+
+
+def asked(monkeypatch):
+    """Return the list to which every question will add what it is about."""
+    questions = []
+    ask = module._fit_and_answer
+
+    def recorded(student, X, y, sample_weight, X_judged):
+        questions.append((student, X, y, sample_weight, X_judged))
+        return ask(student, X, y, sample_weight, X_judged)
+
+    monkeypatch.setattr(module, "_fit_and_answer", recorded)
+    return questions
+
+
+def test_the_question_is_a_small_one(monkeypatch):
+    questions = asked(monkeypatch)
+    rows = np.tile(X, (20, 1))
+    model = DistilledClassifier(student=LinearStudent(max_iter=5), random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.fit(rows, np.tile(y, 20), teacher_proba=np.full((len(rows), 3), 1 / 3))
+    ((_, fitted_on, labels, weight, judged_on),) = questions
+    assert len(fitted_on) == len(labels) == len(judged_on) == 3_000
+    assert weight is None
+    assert module._plain(MLPStudent(), 0).max_iter == 40
+    assert module._plain(MLPStudent(max_iter=7), 0).max_iter == 7
+
+
+def test_the_plain_student_is_the_one_of_lambda_zero(monkeypatch):
+    """A good teacher of weighted classes was judged without the weights."""
+    questions = asked(monkeypatch)
+    rare = (y == 0) & (np.arange(len(y)) % 4 == 0)
+    teacher = RandomForestClassifier(
+        50, min_samples_leaf=3, class_weight="balanced", random_state=0
+    )
+    for student, class_weight in (
+        (LinearStudent(), "balanced"),
+        (LinearStudent(class_weight="balanced"), None),
+    ):
+        model = DistilledClassifier(
+            teacher, student, class_weight=class_weight, teacher_cv=5, random_state=0
+        )
+        assert fit_warnings(model, X, rare) == []
+        model.set_params(teacher=DummyClassifier())
+        (message,) = fit_warnings(model, X, rare)
+        assert "Brier scores 0.8" in message
+    labels, weight = questions[0][2:4]
+    expected = compute_sample_weight("balanced", rare)
+    assert weight[labels].max() == pytest.approx(expected[rare].max())
+
+
+def test_nobody_watches_the_plain_student(capsys):
+    seen = []
+
+    class Watch(Callback):
+        def on_train_begin(self, net, **kwargs):
+            seen.append(net)
+
+    student = MLPStudent(max_iter=1, callbacks=[Watch()], verbose=1)
+    proba = np.full((len(y), 3), 1 / 3)
+    model = DistilledClassifier(student=student, random_state=0)
+    fit_warnings(model, X, y, teacher_proba=proba)
+    assert len(seen) == 1
+    assert capsys.readouterr().out.count("train_loss") == 1
+
+
+def test_a_net_of_the_users_is_not_asked(monkeypatch):
+    questions = asked(monkeypatch)
+    net = nn.Linear(10, 3)
+    model = DistilledClassifier(student=net, random_state=0)
+    assert fit_warnings(model, X, y, teacher_proba=np.full((len(y), 3), 1 / 3)) == []
+    assert questions == []
+
+
+def test_a_plain_student_that_diverges_says_nothing(monkeypatch):
+    def diverges(self, *args, **kwargs):
+        if not kwargs:
+            raise TrainingDivergedError
+        return fit(self, *args, **kwargs)
+
+    fit = LinearStudent.fit
+    monkeypatch.setattr(LinearStudent, "fit", diverges)
+    model = DistilledClassifier(DummyClassifier(), "linear", random_state=0)
+    assert fit_warnings(model, X, y) == []
+
+
+def test_small_folds_are_judged_on_together():
+    model = DistilledClassifier(
+        DummyClassifier(), "linear", teacher_cv=40, random_state=0
+    )
+    (message,) = fit_warnings(model, X, y)
+    assert "on 120 rows" in message
+
+
+def test_the_future_and_the_group_stay_unseen(monkeypatch):
+    questions = asked(monkeypatch)
+    order = np.arange(len(y))
+    rows = np.column_stack([X, order])
+    model = DistilledClassifier(
+        DummyClassifier(), "linear", teacher_cv=TimeSeriesSplit(5), random_state=0
+    )
+    fit_warnings(model, rows, y)
+    _, fitted_on, _, _, judged_on = questions.pop()
+    assert fitted_on[:, -1].max() < judged_on[:, -1].min()
+
+    # Folds count for probabilities from elsewhere too: near copies of a row flatter a
+    # student that has seen them, and an honest teacher looked worse than it.
+    groups = order // 4
+    folds = list(GroupKFold(5).split(X, y, groups))
+    model.set_params(teacher_cv=folds)
+    fit_warnings(model, rows, y, teacher_proba=np.full((len(y), 3), 1 / 3))
+    _, fitted_on, _, _, judged_on = questions.pop()
+    assert not set(fitted_on[:, -1] // 4) & set(judged_on[:, -1] // 4)
+
+
+def test_generators_of_the_users_stay_where_they_are():
+    """The question split anew, by numpy's own generator."""
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    model = DistilledClassifier(
+        DummyClassifier(), "linear", teacher_cv=KFold(3, shuffle=True), random_state=0
+    )
+    assert fit_warnings(model, X, y) == fit_warnings(model, X, y)
+    assert np.array_equal(np.random.get_state()[1], before)  # noqa: NPY002
+
+
+def test_a_student_that_no_cache_can_tell_is_asked_all_the_same(tmp_path):
+    """It ended the fit with a PicklingError."""
+    student = MLPStudent(
+        max_iter=1,
+        net_params={"optimizer": lambda p, lr: torch.optim.SGD(p, lr=lr)},
+    )
+    model = DistilledClassifier(
+        DummyClassifier(), student, memory=str(tmp_path), random_state=0
+    )
+    assert isinstance(fit_warnings(model, X, y), list)
+    assert model.predict(X).shape == y.shape
 
 
 def test_the_question_changes_nothing_about_the_student():

@@ -7,9 +7,11 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.model_selection import (
     GroupKFold,
+    KFold,
     RepeatedStratifiedKFold,
     StratifiedKFold,
     TimeSeriesSplit,
@@ -98,3 +100,29 @@ def test_shuffled_labels_teach_nothing(multiclass):
     y_test = np.random.default_rng(2).integers(0, 3, 500)
     model = DistilledClassifier(FOREST, "linear", teacher_cv=5).fit(X, y)
     assert abs(model.score(X_test, y_test) - 1 / 3) < 0.06
+
+
+def test_folds_of_an_iterator_serve_every_fit(multiclass):
+    """The second fit found none left, and distilled from the labels in silence."""
+    X, y = multiclass
+    model = DistilledClassifier(
+        FOREST, "linear", teacher_cv=KFold(3).split(X), random_state=0
+    )
+    listed = DistilledClassifier(
+        FOREST, "linear", teacher_cv=list(KFold(3).split(X)), random_state=0
+    )
+    first = model.fit(X, y).predict_proba(X)
+    assert_allclose(first, listed.fit(X, y).predict_proba(X), atol=1e-12)
+    with pytest.raises(ValueError, match=r"holds out no row.*pass list\(iterator\)"):
+        model.fit(X, y)
+
+
+def test_a_teacher_of_one_class_says_just_that():
+    """The first rows in order of time were of one class, and few teachers took them."""
+    X = np.random.default_rng(0).normal(size=(60, 2))
+    y = np.arange(60) >= 20
+    cv = TimeSeriesSplit(5)
+    proba = targets_of(LogisticRegression(), X, y, cv)
+    assert_array_equal(proba[10:20], [[1, 0]] * 10)
+    assert_array_equal(proba[20:30], [[1, 0]] * 10)
+    assert ((proba[30:] > 0) & (proba[30:] < 1)).all()

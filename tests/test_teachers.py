@@ -352,6 +352,7 @@ def pipeline_of_a_net():
     return make_pipeline(FunctionTransformer(np.float32), clone(SKORCH))
 
 
+@pytest.mark.filterwarnings("ignore:.*the teacher predicts worse")
 @pytest.mark.parametrize("teacher_cv", [None, 2])
 @pytest.mark.parametrize("around", ["pipeline", "search", "vote"])
 def test_nets_within_a_teacher_are_seeded(multiclass, around, teacher_cv):

@@ -399,3 +399,55 @@ def test_a_weight_that_vanishes_beside_1_is_zero():
         for weight in (1e-17, 0)
     )
     assert_array_equal(tiny.coef_, zero.coef_)
+
+
+@pytest.mark.parametrize("kind", ["pandas", "polars"])
+@pytest.mark.parametrize("width", [1, 8])
+def test_booleans_with_missing_cells_are_swapped(kind, width):
+    """A missing cell counted as a third value: booleans were drawn like numbers."""
+    rng = np.random.default_rng(0)
+    flags = rng.choice(np.array([True, False, None]), 200, p=[0.45, 0.45, 0.1])
+    columns = {f"x{j}": rng.normal(size=200) for j in range(width)}
+    if kind == "pandas":
+        frame = pd.DataFrame(columns)
+        frame["flag"] = pd.array(flags, dtype="boolean")
+        frame["digit"] = pd.array([None if x is None else int(x) for x in flags])
+    else:
+        frame = pl.DataFrame(columns).with_columns(
+            flag=pl.Series(flags.tolist()), digit=pl.Series(flags.tolist(), dtype=int)
+        )
+    made = Munge(2, random_state=0).sample(frame)
+    assert list(made.dtypes) == list(frame.dtypes)
+    missing = pd.isna(made["flag"]) if kind == "pandas" else made["flag"].is_null()
+    assert 0.05 < missing.mean() < 0.2
+    assert set(made["digit"].to_list()) - {0, 1, None, pd.NA} == set()
+
+
+def test_objects_that_are_no_floats_are_swapped():
+    """They came back as floats in between, on which a one-hot teacher failed."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"x": rng.normal(size=100)})
+    frame["code"] = pd.Series(rng.integers(0, 5, 100).tolist(), dtype=object)
+    frame["yes"] = pd.Series(rng.choice([True, False], 100).tolist(), dtype=object)
+    frame["float"] = pd.Series(rng.normal(size=100).tolist(), dtype=object)
+    made = Munge(2, random_state=0).sample(frame)
+    assert {type(x) for x in made["code"]} == {int}
+    assert set(made["code"]) <= set(range(5))
+    assert {type(x) for x in made["yes"]} == {bool}
+    assert not set(made["float"]) <= set(frame["float"])
+
+    array = Munge(2, random_state=0).sample(frame.to_numpy())
+    assert {type(x) for x in array[:, 1]} == {int}
+    assert not set(array[:, 3]) <= set(frame["float"])
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint64])
+def test_integers_beyond_floating_point_are_swapped(dtype):
+    """The largest one became the smallest."""
+    rng = np.random.default_rng(0)
+    ids = np.iinfo(dtype).max - rng.integers(0, 50, 100).astype(dtype)
+    X = np.column_stack([ids, ids[::-1]])
+    assert set(Munge(2, random_state=0).sample(X).ravel()) <= set(ids)
+    frame = pd.DataFrame(X)
+    made = Munge(2, random_state=0).sample(frame)
+    assert set(made.to_numpy().ravel()) <= set(ids)

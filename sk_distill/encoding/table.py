@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Hashable
 from dataclasses import dataclass, field
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -19,6 +19,9 @@ _DATES = (
     "{} holds dates or times ({}), which are no numbers. Turn them into numbers that "
     "mean something (the year, the hour, the days since an event), or drop the column."
 )
+
+# Integers beyond are no longer all floating-point numbers.
+_LARGEST_EXACT = 2**53
 
 
 @dataclass(frozen=True)
@@ -270,6 +273,43 @@ def _number(what: str, cell: Any) -> float:
         ) from error
 
 
+def takes_new_numbers(X: Any) -> NDArray[np.bool_]:
+    """Return which columns may hold numbers that nobody has put there.
+
+    Those of a numeric dtype, and columns of objects among which there are floats. Other
+    objects may be codes for which a value in between has no meaning, and integers that
+    floating point cannot tell apart are names rather than numbers.
+    """
+    if not nw.dependencies.is_into_dataframe(X):
+        X = np.asarray(X)
+        return np.array([_takes_new_numbers(column, X.dtype.kind) for column in X.T])
+    return np.array(
+        [
+            _takes_new_numbers(column, _kind(column.dtype))
+            for column in open_frame(X).iter_columns()
+        ]
+    )
+
+
+def _kind(dtype: Any) -> str:
+    """Return the letter that numpy has for a dtype of a frame."""
+    if dtype == nw.Object:
+        return "O"
+    if dtype.is_integer():
+        return "i"
+    return "f" if dtype.is_numeric() else ""
+
+
+def _takes_new_numbers(column: Any, kind: str) -> bool:
+    if kind == "O":
+        return any(isinstance(x, float) and not is_missing(x) for x in column)
+    if kind in ("i", "u"):
+        # Python's integers, whose absolute value never overflows.
+        bounds = [int(x) for x in (column.min(), column.max()) if not is_missing(x)]
+        return all(abs(x) <= _LARGEST_EXACT for x in bounds)
+    return kind == "f"
+
+
 def table_like(
     X: Any,
     is_number: NDArray[np.bool_],
@@ -323,9 +363,5 @@ def _cast_series(values: NDArray[np.float64], like: Any) -> Any:
 def _cast_array(values: NDArray[np.float64], like: NDArray[Any]) -> NDArray[Any]:
     """Return new values of an array's column in its dtype."""
     if like.dtype.kind in "iu":
-        values = np.rint(values)
-    if like.dtype == object and all(
-        isinstance(cell, Integral) for cell in like if not is_missing(cell)
-    ):
         values = np.rint(values)
     return values.astype(like.dtype)

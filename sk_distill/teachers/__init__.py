@@ -5,9 +5,9 @@ from sk_distill.teachers.prepare import (
     holds_frozen,
     holds_net,
     is_frozen,
+    prepare_splitter,
     prepare_teacher,
     seed_parts,
-    seed_splitter,
 )
 
 __all__ = [
@@ -15,7 +15,7 @@ __all__ = [
     "holds_frozen",
     "holds_net",
     "is_frozen",
+    "prepare_splitter",
     "prepare_teacher",
     "seed_parts",
-    "seed_splitter",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from copy import copy
 from typing import Any
 
@@ -104,8 +105,14 @@ def holds_net(teacher: BaseEstimator) -> bool:
     return any(is_skorch_net(p) for p in teacher.get_params(deep=True).values())
 
 
-def seed_splitter(cv: Any, seed: int | None) -> Any:
-    """Return a splitter that the seed decides; what is no splitter stays as it is."""
+def prepare_splitter(cv: Any, seed: int | None) -> Any:
+    """Return folds that can be gone through again and again, the same each time.
+
+    A splitter that shuffles gets the seed, if there is one and it has none; an iterator
+    becomes a list.
+    """
+    if isinstance(cv, Iterator):
+        return list(cv)
     if seed is None or getattr(cv, "random_state", 0) is not None:
         return cv
     cv = copy(cv)
