@@ -244,7 +244,7 @@ class DistilledClassifier(BaseDistilledClassifier):
             seed = None if self.random_state is None else draw_seed(self.random_state)
 
             cv = prepare_splitter(self.teacher_cv, seed)
-            transfer_set = self._check_transfer_set(teacher_proba, seed)
+            transfer_set = self._check_transfer_set(teacher_proba, seed, student, table)
 
             teacher = transfer_X = transfer_proba = None
             if teacher_proba is None:

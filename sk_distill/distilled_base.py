@@ -20,6 +20,7 @@ from sklearn.utils.metadata_routing import (
 from sklearn.utils.validation import check_memory, validate_data
 
 from sk_distill._sklearn import num_samples
+from sk_distill.encoding import Table
 from sk_distill.soft_targets import teach, weight_params
 from sk_distill.students.prepare import prepare_student
 from sk_distill.teachers import (
@@ -164,8 +165,13 @@ class BaseDistilledClassifier(ClassifierMixin, BaseEstimator):
         # A cache answers with a copy; what the user froze is kept as it is.
         return (teacher if isinstance(teacher, FrozenEstimator) else fitted), *answers
 
-    def _check_transfer_set(self, teacher_proba: Any, seed: int | None) -> Any:
-        """Return what makes or is the transfer set; λ = 0 has no use of any."""
+    def _check_transfer_set(
+        self, teacher_proba: Any, seed: int | None, student: Any, table: Table
+    ) -> Any:
+        """Return what makes or is the transfer set; λ = 0 has no use of any.
+
+        The student has looked at the labelled rows, ``table``, already.
+        """
         transfer_set = prepare_transfer_set(self, self.transfer_set, seed)
         if transfer_set is None:
             return None
@@ -184,6 +190,12 @@ class BaseDistilledClassifier(ClassifierMixin, BaseEstimator):
                     f"{name_of(self)}: transfer_set has no rows. Pass None, or rows."
                 )
             validate_data(self, transfer_set, reset=False, skip_check_array=True)
+            try:
+                student._read_transfer(transfer_set, table)
+            except (ValueError, TypeError) as error:
+                raise type(error)(
+                    f"{name_of(self)}: transfer_set cannot be learned from. {error}"
+                ) from error
         return transfer_set
 
     def _keep(self, classes: NDArray[Any], teacher: Any, student: Any) -> None:

@@ -248,8 +248,8 @@ def prepare_transfer_set(owner: object, transfer_set: Any, seed: int | None) -> 
 
     Raises
     ------
-    ValueError
-        For a text that names no transfer set, or a parameter of one that is no use.
+    ValueError, TypeError
+        For what is no transfer set, or a parameter of one that is no use.
     """
     if isinstance(transfer_set, str):
         check_choice(
@@ -257,7 +257,13 @@ def prepare_transfer_set(owner: object, transfer_set: Any, seed: int | None) -> 
         )
         transfer_set = Munge()
     if not isinstance(transfer_set, Munge):
-        return transfer_set
+        if transfer_set is None or hasattr(transfer_set, "__len__"):
+            return transfer_set
+        hint = " Call the class: Munge()." if transfer_set is Munge else ""
+        raise TypeError(
+            f"{name_of(owner)}: transfer_set={transfer_set!r} must be 'munge', a "
+            f"Munge, an array or a frame of rows, or None.{hint}"
+        )
     transfer_set = clone(transfer_set)
     transfer_set.check_parameters()
     if transfer_set.random_state is None:

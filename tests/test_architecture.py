@@ -64,6 +64,7 @@ MAY_IMPORT = {
     | BASE,
     "distilled_base": {
         "_sklearn",
+        "encoding",
         "soft_targets",
         "students",
         "teachers",

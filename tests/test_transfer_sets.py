@@ -451,3 +451,32 @@ def test_integers_beyond_floating_point_are_swapped(dtype):
     frame = pd.DataFrame(X)
     made = Munge(2, random_state=0).sample(frame)
     assert set(made.to_numpy().ravel()) <= set(ids)
+
+
+@pytest.mark.parametrize(
+    ("rows", "error", "expected"),
+    [
+        (np.full((3, 2), np.inf), ValueError, "infinity"),
+        (np.array([["a", "b"]]), ValueError, "column 0 holds 'a'"),
+    ],
+    ids=["infinite", "text"],
+)
+def test_unusable_rows_are_refused_before_the_teacher_is_fitted(rows, error, expected):
+    """The teacher was fitted first, and the message did not say where the rows were."""
+
+    class NeverFitted(GaussianNB):
+        def fit(self, X, y):
+            raise AssertionError("the teacher was fitted")
+
+    model = DistilledClassifier(NeverFitted(), "linear", transfer_set=rows)
+    with pytest.raises(error, match=f"transfer_set cannot be learned from.*{expected}"):
+        model.fit(MOONS, LABELS)
+
+
+@pytest.mark.parametrize(
+    ("value", "hint"), [(Munge, r" Call the class: Munge\(\)\."), (5, "")], ids=repr
+)
+def test_what_is_no_transfer_set(value, hint):
+    model = DistilledClassifier(FOREST, "linear", transfer_set=value)
+    with pytest.raises(TypeError, match=f"or a frame of rows, or None.{hint}"):
+        model.fit(MOONS, LABELS)

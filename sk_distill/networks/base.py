@@ -287,17 +287,21 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
                 f"{name_of(self)}: transfer_targets without transfer_X; pass both, or "
                 "neither."
             )
-        transfer = check_table(
+        transfer = self._read_transfer(X, table)
+        proba = check_probabilities(
+            "transfer_targets", targets, len(transfer), n_classes
+        )
+        return Rows(transfer, None, proba)
+
+    def _read_transfer(self, X: Any, table: Table) -> Table:
+        """Return transfer rows, with the categorical columns of the labelled ones."""
+        return check_table(
             self,
             X,
             allow_missing=self.encoding is not None,
             categorical=table.categories,
             reset=False,
         )
-        proba = check_probabilities(
-            "transfer_targets", targets, len(transfer), n_classes
-        )
-        return Rows(transfer, None, proba)
 
     def _encode(self, rows: Rows, transfer: Rows | None) -> TrainingData:
         """Return the rows, and the transfer rows after them, as the net wants them."""
