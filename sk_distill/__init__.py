@@ -1,6 +1,7 @@
 """Distil an accurate classifier into a small, fast, explainable one."""
 
 from sk_distill.distilled import DistilledClassifier
+from sk_distill.distilled_cv import DistilledClassifierCV
 from sk_distill.exceptions import DistillationWarning, TrainingDivergedError
 from sk_distill.students import LinearStudent, MLPStudent
 from sk_distill.teachers import MLPTeacher
@@ -11,6 +12,7 @@ __version__ = "0.1.0.dev0"
 __all__ = [
     "DistillationWarning",
     "DistilledClassifier",
+    "DistilledClassifierCV",
     "LinearStudent",
     "MLPStudent",
     "MLPTeacher",

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 from typing import Any, Self
 
+import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_memory, validate_data
 
 from sk_distill.distilled_base import BaseDistilledClassifier, allows_missing
 from sk_distill.networks.parameters import check_objective, weigh_rows
 from sk_distill.plain_student import warn_of_teacher
-from sk_distill.soft_targets import check_teacher_cv
+from sk_distill.soft_targets import check_folds
 from sk_distill.students.prepare import prepare_student
 from sk_distill.teachers import prepare_splitter
 from sk_distill.validation import (
     check_cache,
     check_jobs,
-    check_probabilities,
     check_sample_weight,
     check_seed,
     draw_seed,
     encode_labels,
-    name_of,
     unchanged_on_failure,
 )
 
@@ -236,7 +235,7 @@ class DistilledClassifier(BaseDistilledClassifier):
             student = prepare_student(self, self.student, self.verbose)
             table = student._check_before_fit(X)
             classes, codes = encode_labels(self, table, y)
-            check_teacher_cv(self, self.teacher_cv, codes)
+            check_folds(self, "teacher_cv", self.teacher_cv, codes)
             student._check_module(table, len(classes))
             labels = classes[codes]
             weight = check_sample_weight(self, sample_weight, len(labels))
@@ -244,20 +243,21 @@ class DistilledClassifier(BaseDistilledClassifier):
             seed = None if self.random_state is None else draw_seed(self.random_state)
 
             cv = prepare_splitter(self.teacher_cv, seed)
-            transfer_set = self._check_transfer_set(teacher_proba, seed, student, table)
+            transfer_set = None
+            # λ = 0 has no use of one; with a cache the other λ of a search find it.
+            if self.distillation_weight > 0 or self.memory is not None:
+                transfer_set = self._check_transfer_set(
+                    teacher_proba, seed, student, table
+                )
 
-            teacher = transfer_X = transfer_proba = None
+            teacher = None
             if teacher_proba is None:
-                teacher, proba, transfer_X, transfer_proba = self._teach(
-                    X, labels, classes, weight, cv, transfer_set, seed
+                all_rows = [np.arange(len(labels))]
+                teacher, (said,) = self._teach(
+                    X, labels, classes, weight, all_rows, cv, transfer_set, seed
                 )
             else:
-                proba = check_probabilities(
-                    f"{name_of(self)}: teacher_proba",
-                    teacher_proba,
-                    len(labels),
-                    len(classes),
-                )
+                said = self._check_teacher_proba(teacher_proba, labels, classes)
 
             if student.random_state is None:
                 student.set_params(random_state=seed)
@@ -269,7 +269,7 @@ class DistilledClassifier(BaseDistilledClassifier):
                     labels,
                     classes,
                     student_weight,
-                    soft_targets=proba,
+                    soft_targets=said.proba,
                     cv=cv,
                     memory=check_memory(self.memory),
                 )
@@ -277,9 +277,9 @@ class DistilledClassifier(BaseDistilledClassifier):
                 X,
                 labels,
                 student_weight,
-                soft_targets=proba,
-                transfer_X=transfer_X,
-                transfer_targets=transfer_proba,
+                soft_targets=said.proba,
+                transfer_X=said.transfer_X,
+                transfer_targets=said.transfer_proba,
                 distillation_weight=self.distillation_weight,
                 temperature=self.temperature,
                 loss=self.loss,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pickle import PicklingError
 from typing import Any
 
@@ -21,7 +22,7 @@ from sklearn.utils.validation import check_memory, validate_data
 
 from sk_distill._sklearn import num_samples
 from sk_distill.encoding import Table
-from sk_distill.soft_targets import teach, weight_params
+from sk_distill.soft_targets import weight_params
 from sk_distill.students.prepare import prepare_student
 from sk_distill.teachers import (
     holds_frozen,
@@ -30,8 +31,12 @@ from sk_distill.teachers import (
     prepare_teacher,
     seed_parts,
 )
+from sk_distill.teaching import SoftTargets, teach
 from sk_distill.transfer_sets import Munge, prepare_transfer_set
-from sk_distill.validation import name_of
+from sk_distill.validation import check_probabilities, name_of
+
+# What the estimator has of its student, if that has it.
+_OF_STUDENT = ("n_iter_", "loss_curve_", "history_", "coef_", "intercept_")
 
 
 class BaseDistilledClassifier(ClassifierMixin, BaseEstimator):
@@ -123,13 +128,14 @@ class BaseDistilledClassifier(ClassifierMixin, BaseEstimator):
         y: NDArray[Any],
         classes: NDArray[Any],
         weight: NDArray[np.float64] | None,
+        subsets: Sequence[NDArray[np.int64]],
         cv: Any,
         transfer_set: Any,
         seed: int | None,
-    ) -> tuple[Any, NDArray[np.float64], Any, NDArray[np.float64] | None]:
-        """Return the fitted teacher, its soft targets and the labelled transfer set."""
+    ) -> tuple[Any, list[SoftTargets]]:
+        """Return the fitted teacher, and the soft targets of each subset of rows."""
         teacher = prepare_teacher(self.teacher)
-        if holds_frozen(teacher) and self.teacher_cv is not None:
+        if holds_frozen(teacher) and cv is not None:
             raise ValueError(
                 f"{name_of(self)}: teacher_cv={self.teacher_cv!r} would fit the "
                 "teacher on folds, but the teacher is frozen, or holds a part that is. "
@@ -142,14 +148,17 @@ class BaseDistilledClassifier(ClassifierMixin, BaseEstimator):
             fit_params = process_routing(self, "fit", sample_weight=weight).teacher.fit
         else:
             fit_params = weight_params(teacher, weight)
+        # What is fitted on nothing says the same of a row wherever it is asked.
+        asks_once = is_frozen(teacher) and not isinstance(transfer_set, Munge)
         memory = check_memory(self.memory)
         try:
-            fitted, *answers = memory.cache(teach, ignore=["n_jobs", "verbose"])(
+            fitted, soft_targets = memory.cache(teach, ignore=["n_jobs", "verbose"])(
                 teacher,
                 X,
                 y,
                 classes,
                 fit_params,
+                [np.arange(len(y))] if asks_once else subsets,
                 cv,
                 transfer_set,
                 seed if holds_net(teacher) else None,
@@ -162,21 +171,21 @@ class BaseDistilledClassifier(ClassifierMixin, BaseEstimator):
                 "from another, since a part of it cannot be pickled. Define its class "
                 "or function at the top of a module, or set memory=None."
             ) from error
+        if asks_once:
+            soft_targets = [soft_targets[0].take(rows) for rows in subsets]
         # A cache answers with a copy; what the user froze is kept as it is.
-        return (teacher if isinstance(teacher, FrozenEstimator) else fitted), *answers
+        keeps = isinstance(teacher, FrozenEstimator)
+        return teacher if keeps else fitted, soft_targets
 
     def _check_transfer_set(
         self, teacher_proba: Any, seed: int | None, student: Any, table: Table
     ) -> Any:
-        """Return what makes or is the transfer set; λ = 0 has no use of any.
+        """Return what makes or is the transfer set.
 
         The student has looked at the labelled rows, ``table``, already.
         """
         transfer_set = prepare_transfer_set(self, self.transfer_set, seed)
         if transfer_set is None:
-            return None
-        if self.distillation_weight == 0 and self.memory is None:
-            # With a cache it is made all the same: the other λ of a search find it.
             return None
         if teacher_proba is not None:
             raise ValueError(
@@ -198,16 +207,28 @@ class BaseDistilledClassifier(ClassifierMixin, BaseEstimator):
                 ) from error
         return transfer_set
 
+    def _check_teacher_proba(
+        self, teacher_proba: Any, y: NDArray[Any], classes: NDArray[Any]
+    ) -> SoftTargets:
+        """Return probabilities from elsewhere as soft targets."""
+        owner = f"{name_of(self)}: teacher_proba"
+        proba = check_probabilities(owner, teacher_proba, len(y), len(classes))
+        return SoftTargets(proba)
+
+    def _forget(self) -> None:
+        """Delete what an earlier fit has left."""
+        for name in ("classes_", "teacher_", "student_", *_OF_STUDENT):
+            if name in vars(self):
+                delattr(self, name)
+
     def _keep(self, classes: NDArray[Any], teacher: Any, student: Any) -> None:
         """Set the fitted attributes."""
-        for name in ("teacher_", "coef_", "intercept_"):
-            if hasattr(self, name):
-                delattr(self, name)
+        self._forget()
         self.classes_ = classes
         if teacher is not None:
             self.teacher_ = teacher
         self.student_ = student
-        for name in ("n_iter_", "loss_curve_", "history_", "coef_", "intercept_"):
+        for name in _OF_STUDENT:
             if hasattr(student, name):
                 setattr(self, name, getattr(student, name))
 

@@ -9,12 +9,10 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed
 from numpy.typing import NDArray
-from sklearn.base import clone
 from sklearn.feature_selection import RFE, RFECV
 from sklearn.frozen import FrozenEstimator
-from sklearn.model_selection import GridSearchCV, RandomizedSearchCV, check_cv
+from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.utils import gen_batches
 from sklearn.utils.validation import has_fit_parameter
@@ -22,8 +20,6 @@ from sklearn.utils.validation import has_fit_parameter
 from sk_distill._sklearn import num_samples, safe_indexing
 from sk_distill.exceptions import DistillationWarning
 from sk_distill.interrupts import recorded_interrupts
-from sk_distill.seeding import isolated_seed
-from sk_distill.transfer_sets import Munge
 from sk_distill.validation import check_probabilities, name_of
 
 # Rows that a teacher is asked for at once: its answer, and what it needs to find it,
@@ -31,97 +27,30 @@ from sk_distill.validation import check_probabilities, name_of
 _CHUNK_ROWS = 65_536
 
 
-def check_teacher_cv(owner: object, teacher_cv: Any, codes: NDArray[Any]) -> None:
-    """Raise unless ``teacher_cv`` is None or can make folds of rows with these labels.
+def check_folds(owner: object, name: str, cv: Any, codes: NDArray[Any]) -> None:
+    """Raise unless ``cv`` is None or can make folds of rows with these labels.
 
     A splitter speaks for itself when it splits.
     """
-    is_number = isinstance(teacher_cv, Integral) and not isinstance(teacher_cv, bool)
+    is_number = isinstance(cv, Integral) and not isinstance(cv, bool)
     usable = (
-        teacher_cv >= 2
+        cv >= 2
         if is_number
-        else teacher_cv is None
-        or hasattr(teacher_cv, "get_n_splits")
-        or (isinstance(teacher_cv, Iterable) and not isinstance(teacher_cv, str))
+        else cv is None
+        or hasattr(cv, "get_n_splits")
+        or (isinstance(cv, Iterable) and not isinstance(cv, str))
     )
     if not usable:
         raise ValueError(
-            f"{name_of(owner)}: teacher_cv={teacher_cv!r} must be None, a number of "
-            "folds >= 2, a splitter, or an iterable of (train, test) row numbers."
+            f"{name_of(owner)}: {name}={cv!r} must be None, a number of folds >= 2, a "
+            "splitter, or an iterable of (train, test) row numbers."
         )
     most = int(np.bincount(codes).max())
-    if is_number and teacher_cv > most:
+    if is_number and cv > most:
         raise ValueError(
-            f"{name_of(owner)}: teacher_cv={teacher_cv!r} makes more folds than the "
-            f"most frequent class has rows, {most}. Set teacher_cv to 2 .. {most}, or "
-            "to None."
+            f"{name_of(owner)}: {name}={cv!r} makes more folds than the most frequent "
+            f"class has rows, {most}. Set {name} to 2 .. {most}, or to None."
         )
-
-
-def teach(
-    teacher: Any,
-    X: Any,
-    y: NDArray[Any],
-    classes: NDArray[Any],
-    fit_params: dict[str, Any],
-    cv: Any,
-    transfer_set: Any,
-    seed: int | None,
-    n_jobs: int | None,
-    verbose: int,
-) -> tuple[Any, NDArray[np.float64], Any, NDArray[np.float64] | None]:
-    """Fit the teacher on all rows and let it label them, and more rows.
-
-    All that decides the result is an argument, so that ``joblib.Memory`` can cache
-    the call.
-
-    Parameters
-    ----------
-    teacher : classifier
-        Fitted in place.
-    X : array-like or frame
-        Rows, as the user passed them.
-    y : ndarray of shape (n_samples,)
-        Labels.
-    classes : ndarray of shape (n_classes,)
-        ``np.unique(y)``.
-    fit_params : dict
-        Passed to the teacher's ``fit``.
-    cv : None, int or splitter
-        None: the teacher labels the rows that it was fitted on. Else each row is
-        labelled by a teacher fitted on other folds (Dao et al. 2021, arXiv:2104.09732).
-    transfer_set : None, Munge or rows
-        See :class:`sk_distill.DistilledClassifier`.
-    seed : int or None
-        Of the global generators, from which skorch nets within the teacher draw; None
-        leaves them alone.
-    n_jobs : int or None
-        Folds fitted at once.
-    verbose : int
-        Whether to say how far the labelling of transfer rows is.
-
-    Returns
-    -------
-    teacher : classifier
-        Fitted on all rows.
-    proba : ndarray of shape (n_samples, n_classes)
-        The soft targets, columns in the order of ``classes``.
-    transfer_X : table of n_transfer rows or None
-        The transfer set.
-    transfer_proba : ndarray of shape (n_transfer, n_classes) or None
-        What the fitted teacher says of it.
-    """
-    if cv is not None:
-        proba = out_of_fold(teacher, X, y, classes, fit_params, cv, seed, n_jobs)
-    with isolated_seed(seed):
-        fit_teacher(teacher, X, y, fit_params)
-        if cv is None:
-            proba = label_rows(teacher, X, classes)
-        if transfer_set is None:
-            return teacher, proba, None, None
-        made = isinstance(transfer_set, Munge)
-        rows = transfer_set.sample(X) if made else transfer_set
-        return teacher, proba, rows, label_rows(teacher, rows, classes, verbose=verbose)
 
 
 def fit_teacher(
@@ -136,76 +65,6 @@ def fit_teacher(
         teacher.fit(X, y, **fit_params)
     if interrupts:
         raise KeyboardInterrupt
-
-
-def out_of_fold(
-    teacher: Any,
-    X: Any,
-    y: NDArray[Any],
-    classes: NDArray[Any],
-    fit_params: dict[str, Any],
-    cv: Any,
-    seed: int | None,
-    n_jobs: int | None,
-) -> NDArray[np.float64]:
-    """Return for each row what a clone of the teacher fitted on other folds says.
-
-    A row that several folds hold out gets the mean; one that none holds out, as the
-    first rows in order of time, has its label for a soft target. A class that a clone
-    has not seen has probability zero. Parameters are those of :func:`teach`.
-    """
-    folds = [
-        (train, test)
-        for train, test in check_cv(cv, y, classifier=True).split(X, y)
-        if len(test) > 0
-    ]
-    if not folds:
-        raise ValueError(
-            f"teacher_cv={cv!r} holds out no row, so that no teacher says anything. "
-            "Pass a number of folds, a splitter, or (train, test) row numbers; an "
-            "iterator can be gone through once only: pass list(iterator)."
-        )
-    answers = Parallel(n_jobs=n_jobs)(
-        delayed(_teach_fold)(
-            clone(teacher), X, y, classes, fit_params, train, test, seed
-        )
-        for train, test in folds
-    )
-    total = np.zeros((len(y), len(classes)))
-    times = np.zeros(len(y))
-    for (_, test), answer in zip(folds, answers, strict=True):
-        total[test] += answer
-        times[test] += 1
-    never = times == 0
-    total[never] = y[never, None] == classes
-    return total / np.maximum(times, 1)[:, None]
-
-
-def _teach_fold(
-    teacher: Any,
-    X: Any,
-    y: NDArray[Any],
-    classes: NDArray[Any],
-    fit_params: dict[str, Any],
-    train: NDArray[np.int64],
-    test: NDArray[np.int64],
-    seed: int | None,
-) -> NDArray[np.float64]:
-    """Fit the teacher on the rows ``train`` and return what it says of ``test``."""
-    params = {name: safe_indexing(value, train) for name, value in fit_params.items()}
-    # Classes that these rows lack are no mistake of the teacher's.
-    known = classes[np.isin(classes, y[train])]
-    proba = np.zeros((len(test), len(classes)))
-    if len(known) == 1:
-        # The first rows in order of time may all be of one class, which is then all
-        # that a teacher can say; few can be fitted on it.
-        proba[:, classes == known] = 1
-        return proba
-    with isolated_seed(seed):
-        fit_teacher(teacher, safe_indexing(X, train), y[train], params)
-        answer = label_rows(teacher, safe_indexing(X, test), known)
-    proba[:, np.isin(classes, known)] = answer
-    return proba
 
 
 def label_rows(

@@ -33,14 +33,8 @@ MAY_IMPORT = {
         "validation",
     }
     | BASE,
-    "soft_targets": {
-        "_sklearn",
-        "interrupts",
-        "seeding",
-        "transfer_sets",
-        "validation",
-    }
-    | BASE,
+    "soft_targets": {"_sklearn", "interrupts", "validation"} | BASE,
+    "teaching": {"_sklearn", "seeding", "soft_targets", "transfer_sets"},
     "teachers": {
         "networks",
         "training",
@@ -68,6 +62,7 @@ MAY_IMPORT = {
         "soft_targets",
         "students",
         "teachers",
+        "teaching",
         "transfer_sets",
         "validation",
     },
@@ -80,6 +75,19 @@ MAY_IMPORT = {
         "teachers",
         "validation",
     },
+    "candidates": {"validation"},
+    "distilled_cv": {
+        "_sklearn",
+        "candidates",
+        "distilled_base",
+        "networks",
+        "soft_targets",
+        "students",
+        "teachers",
+        "teaching",
+        "validation",
+    }
+    | BASE,
 }
 
 # Nothing but these may import torch or skorch when the package is imported: a student

@@ -20,13 +20,17 @@ from sklearn.model_selection import (
 from sklearn.naive_bayes import GaussianNB
 
 from sk_distill import DistilledClassifier
-from sk_distill.soft_targets import out_of_fold, teach
+from sk_distill.teaching import teach
 
 FOREST = RandomForestClassifier(20, random_state=0)
 
 
 def targets_of(teacher, X, y, cv, n_jobs=None):
-    return out_of_fold(teacher, X, y, np.unique(y), {}, cv, None, n_jobs)
+    every = [np.arange(len(y))]
+    _, (said,) = teach(
+        clone(teacher), X, y, np.unique(y), {}, every, cv, None, None, n_jobs, 0
+    )
+    return said.proba
 
 
 @pytest.mark.parametrize("cv", [4, StratifiedKFold(3, shuffle=True, random_state=1)])
@@ -90,9 +94,7 @@ def test_shuffled_labels_teach_nothing(multiclass):
     X, y = multiclass
     y = np.random.default_rng(0).permutation(y)
     with warnings.catch_warnings():
-        in_sample = teach(
-            clone(FOREST), X, y, np.unique(y), {}, None, None, None, None, 0
-        )[1]
+        in_sample = targets_of(FOREST, X, y, None)
     outside = targets_of(FOREST, X, y, 5)
     assert log_loss(y, in_sample) < 0.5
     assert (outside.argmax(axis=1) == y).mean() < 0.45

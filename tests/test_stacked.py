@@ -66,9 +66,9 @@ def test_the_way_back_to_the_units_of_a_table(encoding, n_members):
     module = make_perceptron(encoder, [6, 2], n_members=n_members)
     assert_same_way_back(module, torch.from_numpy(positions), 60, 2)
     # And forward it is the product with the units that numpy makes.
-    weight = module.weights[0].detach()
-    product = module.unit_product(torch.from_numpy(positions), weight)
-    expected = encoder.units(positions) @ weight.numpy()
+    weight, bias = module.weights[0].detach(), module.biases[0].detach()
+    product = module.unit_product(torch.from_numpy(positions), weight, bias)
+    expected = encoder.units(positions) @ weight.numpy() + bias.unsqueeze(-2).numpy()
     assert_allclose(product, expected, atol=1e-5)
 
 
@@ -124,7 +124,7 @@ def test_the_objectives_gradient_is_autograds(
     shape = (20, n_outputs) if n_members is None else (n_members, 20, n_outputs)
     logits = torch.from_numpy(RNG.normal(size=shape)).requires_grad_()
     loss = objective(logits, targets)
-    (expected,) = torch.autograd.grad(loss, logits)
+    (expected,) = torch.autograd.grad(loss.sum(), logits)
     value, gradient = objective.value_and_gradient(logits.detach(), targets)
     assert_allclose(value, loss.detach(), rtol=1e-12)
     assert_allclose(gradient, expected, atol=1e-14)

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
+from copy import copy
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.exceptions import NotFittedError
+from sklearn.base import clone
 from sklearn.utils import Tags
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import validate_data
 
-from sk_distill.encoding import Table, TableEncoder, check_table
-from sk_distill.inference import (
-    BLOCK_ROWS,
-    one_score_a_class,
-    probabilities,
-)
+from sk_distill.encoding import Table, check_table
+from sk_distill.networks.answering import AnsweringClassifier
 from sk_distill.networks.parameters import (
     check_objective,
     warn_of_rounding,
@@ -41,7 +37,7 @@ if TYPE_CHECKING:
     from sk_distill.training import Objective, TrainingData, TrainingPlan
 
 
-class NetworkClassifier(ClassifierMixin, BaseEstimator):
+class NetworkClassifier(AnsweringClassifier):
     """A classifier that is trained as a torch network on labels, soft targets or both.
 
     A subclass says how its parameters are checked (:meth:`_check_parameters`) and
@@ -50,10 +46,6 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
     (:meth:`_block_logits`).
     """
 
-    classes_: NDArray[Any]
-    encoder_: TableEncoder
-    allow_missing_: bool
-    n_features_in_: int
     n_iter_: int
     loss_curve_: NDArray[np.float64]
     history_: dict[str, NDArray[np.float64]]
@@ -123,143 +115,89 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         with unchanged_on_failure(self):
             check_objective(self, distillation_weight, temperature, loss)
             table = self._check_before_fit(X)
-            classes, codes, proba = self._check_targets(table, y, soft_targets)
-            weight = check_sample_weight(self, sample_weight, len(table))
-            rows = Rows(table, codes, proba, weight).without_weightless()
-            weight = weigh_rows(
-                self, self.class_weight, classes, rows.codes, rows.weight
+            if is_nothing(distillation_weight):
+                distillation_weight, transfer_X, transfer_targets = 0.0, None, None
+            rows, transfer = self._read(
+                table, y, sample_weight, soft_targets, transfer_X, transfer_targets
             )
-            rows = rows._replace(weight=weight)
-            if 1 + distillation_weight == 1:
-                distillation_weight = 0.0
-                rows, transfer = rows._replace(soft_targets=None), None
-            else:
-                transfer = self._check_transfer(
-                    transfer_X, transfer_targets, table, len(classes)
-                )
-
+            if distillation_weight == 0:
+                rows = rows._replace(soft_targets=None)
             if rows.soft_targets is not None and self._dtype() is np.float32:
                 warn_of_rounding(self, temperature)
-
-            warm = self._starts_warm(classes)
-            encoder = (
-                self.encoder_
-                if warm
-                else rows.fit_encoder(self.encoding, self.n_bins, len(classes))
-            )
-            self._check_module(table, len(classes))
-            self.classes_, self.encoder_ = classes, encoder
-            self.allow_missing_ = self.encoding is not None
+            warm = self._starts_warm()
+            if not warm:
+                self._learn_encoding(rows)
 
             from sk_distill.training import Objective
 
             self.n_iter_, self.history_ = self._train(
                 self._encode(rows, transfer),
                 Objective(distillation_weight, temperature, loss),
+                draw_seed(self.random_state),
                 warm=warm,
             )
             self.loss_curve_ = self.history_["train_loss"]
         return self
 
-    def decision_function(self, X: Any) -> NDArray[np.float64]:
-        """Return the logits.
+    def fit_path(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: ArrayLike | None = None,
+        *,
+        soft_targets: ArrayLike,
+        transfer_X: Any = None,
+        transfer_targets: ArrayLike | None = None,
+        candidates: Sequence[tuple[float, float]],
+        loss: Any = "soft_cross_entropy",
+    ) -> list[Self]:
+        """Fit a clone for each pair of λ and T, as :meth:`fit` would.
+
+        Rows are checked and encoded once, and what can be trained side by side is. The
+        classifier itself is left as it was.
 
         Parameters
         ----------
-        X : array-like or frame of shape (n_samples, n_features)
+        candidates : sequence of (float, float)
+            λ and T of each clone.
+        X, y, sample_weight, soft_targets, transfer_X, transfer_targets, loss
+            As in :meth:`fit`.
 
         Returns
         -------
-        logits : ndarray of shape (n_samples,) or (n_samples, n_classes)
-            For two classes the log-odds of ``classes_[1]``; for more, what softmax
-            turns into the probabilities.
+        fitted : list of classifier
+            In the order of the candidates.
         """
-        return self._in_blocks(X, one_score_a_class)
+        for distillation_weight, temperature in candidates:
+            check_objective(self, distillation_weight, temperature, loss)
+        if self._dtype() is np.float32:
+            warn_of_rounding(self, max(temperature for _, temperature in candidates))
+        seed = draw_seed(self.random_state)
+        first = clone(self).set_params(random_state=seed)
+        taught = [c for c in candidates if not is_nothing(c[0])]
+        distilled: Iterator[Self] = iter(())
+        if taught:
+            rows, transfer = first._read(
+                first._check_before_fit(X),
+                y,
+                sample_weight,
+                soft_targets,
+                transfer_X,
+                transfer_targets,
+            )
+            first._learn_encoding(rows)
 
-    def predict_proba(self, X: Any) -> NDArray[np.float64]:
-        """Return the probability of each class.
+            from sk_distill.training import Objective
 
-        Parameters
-        ----------
-        X : array-like or frame of shape (n_samples, n_features)
-
-        Returns
-        -------
-        proba : ndarray of shape (n_samples, n_classes)
-            Columns in the order of ``classes_``.
-        """
-        return self._in_blocks(X, probabilities)
-
-    def predict_log_proba(self, X: Any) -> NDArray[np.float64]:
-        """Return the logarithm of each class's probability.
-
-        Parameters
-        ----------
-        X : array-like or frame of shape (n_samples, n_features)
-
-        Returns
-        -------
-        log_proba : ndarray of shape (n_samples, n_classes)
-            Columns in the order of ``classes_``; -inf where a probability is zero.
-        """
-        with np.errstate(divide="ignore"):
-            return np.log(self.predict_proba(X))
-
-    def predict(self, X: Any) -> NDArray[Any]:
-        """Return the most probable class of each row.
-
-        Parameters
-        ----------
-        X : array-like or frame of shape (n_samples, n_features)
-
-        Returns
-        -------
-        y : ndarray of shape (n_samples,)
-        """
-        codes = self.predict_proba(X).argmax(axis=1)
-        return self.classes_[codes]
-
-    def _in_blocks(
-        self, X: Any, answer: Callable[[NDArray[Any]], NDArray[np.float64]]
-    ) -> NDArray[np.float64]:
-        """Return ``answer(logits)`` for the rows of X, in bounded memory."""
-        table = self._check_before_predict(X)
-        if len(table) <= BLOCK_ROWS:
-            return answer(self._block_logits(table))
-        blocks = [
-            answer(self._block_logits(table.take(slice(start, start + BLOCK_ROWS))))
-            for start in range(0, len(table), BLOCK_ROWS)
-        ]
-        return np.concatenate(blocks)
-
-    def _check_before_predict(self, X: Any) -> Table:
-        """Return X as a table with the columns of ``fit``.
-
-        A plain float array, the usual case in production, is looked at once and passed
-        on; all else takes scikit-learn's way, with its messages.
-        """
-        if "classes_" not in vars(self):
-            check_is_fitted(self)
-            raise NotFittedError(f"This {name_of(self)} instance is not fitted yet.")
-        if (
-            type(X) is np.ndarray
-            and X.dtype.char in "fd"
-            and X.ndim == 2
-            and X.flags.c_contiguous
-            and X.shape[1] == self.n_features_in_
-            and X.shape[0] > 0
-            and not hasattr(self, "feature_names_in_")
-            and not self.encoder_.levels_
-            and _is_finite(X)
-        ):
-            return Table(X)
-        return check_table(
-            self,
-            X,
-            allow_missing=self.allow_missing_,
-            categorical=self.encoder_.levels_,
-            reset=False,
-        )
+            distilled = first._train_path(
+                first._encode(rows, transfer),
+                [Objective(*candidate, loss) for candidate in taught],
+                seed,
+            )
+        plain = clone(first)
+        if len(taught) < len(candidates):
+            plain.fit(X, y, sample_weight)
+        return [plain if is_nothing(c[0]) else next(distilled) for c in candidates]
 
     def _check_before_fit(self, X: Any) -> Table:
         """Refuse parameters and rows that cannot be used; return the rows."""
@@ -275,6 +213,33 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
             allow_categories=self.encoding is not None,
             categorical=categorical,
         )
+
+    def _read(
+        self,
+        table: Table,
+        y: Any,
+        sample_weight: ArrayLike | None,
+        soft_targets: ArrayLike | None,
+        transfer_X: Any,
+        transfer_targets: ArrayLike | None,
+    ) -> tuple[Rows, Rows | None]:
+        """Return the checked rows that weigh something, and the transfer rows."""
+        classes, codes, proba = self._check_targets(table, y, soft_targets)
+        self._check_classes_of_earlier_fit(classes)
+        self._check_module(table, len(classes))
+        weight = check_sample_weight(self, sample_weight, len(table))
+        rows = Rows(table, codes, proba, weight).without_weightless()
+        weight = weigh_rows(self, self.class_weight, classes, rows.codes, rows.weight)
+        transfer = self._check_transfer(
+            transfer_X, transfer_targets, table, len(classes)
+        )
+        self.classes_ = classes
+        return rows._replace(weight=weight), transfer
+
+    def _learn_encoding(self, rows: Rows) -> None:
+        """Learn what becomes of the columns."""
+        self.encoder_ = rows.fit_encoder(self.encoding, self.n_bins, len(self.classes_))
+        self.allow_missing_ = self.encoding is not None
 
     def _check_transfer(
         self, X: Any, targets: ArrayLike | None, table: Table, n_classes: int
@@ -351,34 +316,45 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         proba = check_probabilities("soft_targets", soft_targets, len(X), len(classes))
         return classes, codes, proba
 
-    def _starts_warm(self, classes: NDArray[Any]) -> bool:
+    def _starts_warm(self) -> bool:
         """Whether this fit goes on from the weights of the one before."""
-        if not getattr(self, "warm_start", False) or not hasattr(self, "classes_"):
-            return False
-        if not np.array_equal(classes, self.classes_):
+        return getattr(self, "warm_start", False) and hasattr(self, "encoder_")
+
+    def _check_classes_of_earlier_fit(self, classes: NDArray[Any]) -> None:
+        if self._starts_warm() and not np.array_equal(classes, self.classes_):
             raise ValueError(
                 f"{name_of(self)}: warm_start=True goes on with the classes of the "
                 f"earlier fit, {self.classes_.tolist()}; y has {classes.tolist()}. Set "
                 "warm_start=False to start anew."
             )
-        return True
 
     def _train(
-        self, data: TrainingData, objective: Objective, *, warm: bool
+        self, data: TrainingData, objective: Objective, seed: int, *, warm: bool
     ) -> tuple[int, dict[str, NDArray[np.float64]]]:
         """Train, keep the result, return the number of iterations and the curves."""
         from sk_distill.training import train_module
 
-        n_outputs = 1 if len(self.classes_) == 2 else len(self.classes_)
         trained = train_module(
-            lambda: self._build_module(n_outputs, warm),
+            lambda: self._build_module(n_outputs(self.classes_), warm),
             objective,
             data,
-            self._plan(len(data.inputs), draw_seed(self.random_state)),
+            self._plan(len(data.inputs), seed),
             owner=name_of(self),
         )
         self._keep(trained.module)
         return trained.n_iter, trained.history
+
+    def _train_path(
+        self, data: TrainingData, objectives: Sequence[Objective], seed: int
+    ) -> Iterator[Self]:
+        """Yield a fitted copy for each objective."""
+        for objective in objectives:
+            student = copy(self)
+            student.n_iter_, student.history_ = student._train(
+                data, objective, seed, warm=False
+            )
+            student.loss_curve_ = student.history_["train_loss"]
+            yield student
 
     def __sklearn_tags__(self) -> Tags:
         """Say that missing values and strings are welcome."""
@@ -393,10 +369,6 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
 
     def _check_module(self, table: Table, n_classes: int) -> None:
         """Raise for a module that cannot take such rows or tell so many classes."""
-
-    @abstractmethod
-    def _block_logits(self, table: Table) -> NDArray[Any]:
-        """Return the logits of a block of rows; one column may do for two classes."""
 
     def _dtype(self) -> type:
         """Return the dtype of training."""
@@ -415,10 +387,11 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         raise NotImplementedError
 
 
-def _is_finite(X: NDArray[Any]) -> bool:
-    """Whether a quick look finds no NaN or infinity: one of them makes the sum so.
+def n_outputs(classes: NDArray[Any]) -> int:
+    """Return the logits that a network needs: for two classes one will do."""
+    return 1 if len(classes) == 2 else len(classes)
 
-    So does an overflow, for which the caller only takes a longer way.
-    """
-    with np.errstate(over="ignore", invalid="ignore"):
-        return bool(np.isfinite(X.sum()))
+
+def is_nothing(distillation_weight: float) -> bool:
+    """Whether λ is so small that the teacher has no say at all."""
+    return 1 + distillation_weight == 1

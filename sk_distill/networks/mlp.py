@@ -28,6 +28,7 @@ def make_perceptron(
     activation: str = "relu",
     dropout: float = 0.0,
     n_members: int = 1,
+    alike: bool = False,
 ) -> StackedMLP:
     """Return a perceptron whose first layer acts on a table's positions.
 
@@ -39,7 +40,7 @@ def make_perceptron(
         Units of the layers after the encoding, the last one's being the outputs.
     full_batch : bool
         Whether it is trained on all rows at once, as :func:`make_slot_rows` has them.
-    activation, dropout, n_members
+    activation, dropout, n_members, alike
         As in ``StackedMLP``.
     """
     import torch
@@ -51,6 +52,7 @@ def make_perceptron(
         activation=activation,
         dropout=dropout,
         n_members=n_members,
+        alike=alike,
         layout=None if full_batch else make_layout(encoder),
     )
     if full_batch and not encoder.is_plain:

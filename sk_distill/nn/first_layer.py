@@ -13,6 +13,22 @@ from torch import Tensor, nn
 from torch.nn.functional import embedding_bag, pad
 
 
+def product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Return ``x @ weight + bias``, for one member or for each of several.
+
+    Members may share x: it is not copied for them, as ``torch.matmul`` would.
+
+    Shape: ``(n_rows, n_in)`` and ``(n_in, n_out)``, both with an axis of members before
+    or only the latter; the bias is ``(n_out,)``, or ``(n_members, n_out)``.
+    """
+    if weight.ndim == 2:
+        return x @ weight if bias is None else torch.addmm(bias, x, weight)
+    x = x.expand(len(weight), *x.shape[-2:])
+    if bias is None:
+        return torch.bmm(x, weight)
+    return torch.baddbmm(bias.unsqueeze(-2), x, weight)
+
+
 class UnitLayout(NamedTuple):
     """Which units belong to which column of positions.
 
@@ -65,9 +81,9 @@ class UnitProduct(nn.Module):
                 self.register_buffer(name, value, persistent=False)
         self.is_binned = layout.is_binned
 
-    def forward(self, positions: Tensor, weight: Tensor) -> Tensor:
-        """Return ``units(positions) @ weight``."""
-        return self.multiply(self.expand(positions), weight)
+    def forward(self, positions: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        """Return ``units(positions) @ weight + bias``."""
+        return self.multiply(self.expand(positions), weight, bias)
 
     def expand(self, positions: Tensor) -> tuple[Tensor, Tensor]:
         """Return the units of numbers, and the numbers of the levels' units.
@@ -89,28 +105,30 @@ class UnitProduct(nn.Module):
         nowhere = int(starts[-1] + self.level_counts[-1])
         return units, torch.where(codes < self.level_counts, codes + starts, nowhere)
 
-    def multiply(self, expanded: tuple[Tensor, Tensor], weight: Tensor) -> Tensor:
-        """Return expanded rows times the weights."""
+    def multiply(
+        self, expanded: tuple[Tensor, Tensor], weight: Tensor, bias: Tensor
+    ) -> Tensor:
+        """Return expanded rows times the weights, plus the bias."""
         units, levels = expanded
         n_numbers = units.shape[1]
-        product = torch.matmul(units, weight[..., :n_numbers, :])
+        of_numbers = product(units, weight[..., :n_numbers, :], bias)
         if not levels.shape[1]:
-            return product
+            return of_numbers
         # The level that is nowhere picks a row of zeros.
         rows = pad(weight[..., n_numbers:, :], (0, 0, 0, 1))
         if rows.ndim == 2:
-            return product + embedding_bag(levels, rows, mode="sum")
+            return of_numbers + embedding_bag(levels, rows, mode="sum")
         n_members, n_levels, n_out = rows.shape
         wide = rows.transpose(0, 1).reshape(n_levels, n_members * n_out)
         picked = embedding_bag(levels, wide, mode="sum")
-        return product + picked.view(-1, n_members, n_out).transpose(0, 1)
+        return of_numbers + picked.view(-1, n_members, n_out).transpose(0, 1)
 
     def weight_gradient(
         self, expanded: tuple[Tensor, Tensor], gradient: Tensor, n_units: int
     ) -> Tensor:
         """Return the gradient of the weights from that of the product."""
         units, levels = expanded
-        of_numbers = torch.matmul(units.mT, gradient)
+        of_numbers = product(units.mT, gradient)
         if not levels.shape[1]:
             return of_numbers
         # Members side by side, as in multiply.

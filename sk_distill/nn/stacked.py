@@ -14,32 +14,37 @@ from sk_distill.nn.first_layer import (
     SlotRows,
     UnitLayout,
     UnitProduct,
+    product,
     slot_gradient,
 )
 
-ACTIVATIONS: dict[str, type[nn.Module]] = {
-    "identity": nn.Identity,
-    "logistic": nn.Sigmoid,
-    "relu": nn.ReLU,
-    "tanh": nn.Tanh,
+# What a hidden layer applies, in place, and its slope times a gradient, by its value.
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "identity": lambda x: x,
+    "logistic": torch.sigmoid_,
+    "relu": torch.relu_,
+    "tanh": torch.tanh_,
 }
-
-
-# The slope of each activation, from its value.
-SLOPES: dict[type[nn.Module], Callable[[Tensor], Tensor]] = {
-    nn.Identity: torch.ones_like,
-    nn.Sigmoid: lambda a: a * (1 - a),
-    nn.ReLU: lambda a: a > 0,
-    nn.Tanh: lambda a: 1 - a * a,
+BACKWARD: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "identity": lambda gradient, value: gradient,
+    "logistic": torch.ops.aten.sigmoid_backward,
+    "relu": lambda gradient, value: torch.ops.aten.threshold_backward(
+        gradient, value, 0
+    ),
+    "tanh": torch.ops.aten.tanh_backward,
 }
 
 
 class StackedMLP(nn.Module):
-    """``n_members`` multi-layer perceptrons that share nothing but their input.
+    """``n_members`` multi-layer perceptrons that share their input and no weight.
 
     Weights have a leading axis, the member, so that one batched product a layer
     serves all members (the idea of ``LinearEnsemble`` in TabM, arXiv:2410.24210). A
     single member is an ordinary perceptron and pays nothing for the axis.
+
+    Members of an ensemble begin with different weights, and each leaves out units of
+    its own; members that are ``alike``, as candidates that are compared, begin with the
+    same weights and leave out the same ones, all of them drawn as for a single member.
 
     With a ``layout`` the first layer acts on the units of a table's rows, which arrive
     as positions (see :class:`UnitProduct`) or all at once as :class:`SlotRows`.
@@ -55,22 +60,28 @@ class StackedMLP(nn.Module):
         activation: str = "relu",
         dropout: float = 0.0,
         n_members: int = 1,
+        alike: bool = False,
         layout: UnitLayout | None = None,
     ) -> None:
         super().__init__()
         self.n_members = n_members
+        self.alike = alike
         self.weights = nn.ParameterList()
         self.biases = nn.ParameterList()
         for n_in, n_out in pairwise(widths):
             # The distribution of nn.Linear, drawn for each member by itself.
             bound = 1 / math.sqrt(max(n_in, 1))
-            stack = () if n_members == 1 else (n_members,)
+            stack = () if n_members == 1 or alike else (n_members,)
             weight = torch.empty(*stack, n_in, n_out).uniform_(-bound, bound)
             bias = torch.empty(*stack, n_out).uniform_(-bound, bound)
+            if n_members > 1 and alike:
+                weight, bias = (
+                    x.repeat(n_members, *[1] * x.ndim) for x in (weight, bias)
+                )
             self.weights.append(nn.Parameter(weight))
             self.biases.append(nn.Parameter(bias))
-        self.activation = ACTIVATIONS[activation]()
-        self.dropout = nn.Dropout(dropout) if dropout else None
+        self.activation = activation
+        self.dropout = dropout
         self.unit_product = None if layout is None else UnitProduct(layout)
 
     def forward(self, rows: Tensor | SlotRows) -> Tensor:
@@ -78,10 +89,9 @@ class StackedMLP(nn.Module):
         weights, biases = list(self.weights), list(self.biases)
         x, _ = self._first_layer(rows, weights[0], biases[0])
         for weight, bias in zip(weights[1:], biases[1:], strict=True):
-            x = self.activation(x)
-            if self.dropout is not None:
-                x = self.dropout(x)
-            x = self._layer(x, weight, bias)
+            x = ACTIVATIONS[self.activation](x)
+            shares = self._draw_shares(x)
+            x = product(x if shares is None else x * shares, weight, bias)
         return x
 
     @torch.no_grad()
@@ -102,24 +112,24 @@ class StackedMLP(nn.Module):
         """
         weights, biases = list(self.weights), list(self.biases)
         x, expanded = self._first_layer(rows, weights[0], biases[0])
-        hidden, slopes = [], []
+        hidden: list[tuple[Tensor, Tensor, Tensor | None]] = []
         for weight, bias in zip(weights[1:], biases[1:], strict=True):
-            x = self.activation(x)
-            slope = SLOPES[type(self.activation)](x)
-            if self.dropout is not None and self.training:
-                x, kept = torch.native_dropout(x, self.dropout.p, True)
-                slope = slope * kept / (1 - self.dropout.p)
-            hidden.append(x)
-            slopes.append(slope)
-            x = self._layer(x, weight, bias)
+            value = ACTIVATIONS[self.activation](x)
+            shares = self._draw_shares(value)
+            x = value if shares is None else value * shares
+            hidden.append((value, x, shares))
+            x = product(x, weight, bias)
 
         @torch.no_grad()
         def back(gradient: Tensor) -> None:
             for i in range(len(weights) - 1, 0, -1):
+                value, x, shares = hidden[i - 1]
                 biases[i].grad = gradient.sum(dim=-2)
-                weights[i].grad = torch.matmul(hidden[i - 1].mT, gradient)
+                weights[i].grad = torch.matmul(x.mT, gradient)
                 gradient = torch.matmul(gradient, weights[i].mT)
-                gradient *= slopes[i - 1]
+                if shares is not None:
+                    gradient *= shares
+                gradient = BACKWARD[self.activation](gradient, value)
             biases[0].grad = gradient.sum(dim=-2)
             if isinstance(rows, SlotRows):
                 weights[0].grad = slot_gradient(rows, gradient)
@@ -128,7 +138,7 @@ class StackedMLP(nn.Module):
                     expanded, gradient, weights[0].shape[-2]
                 )
             else:
-                weights[0].grad = torch.matmul(rows.mT, gradient)
+                weights[0].grad = product(rows.mT, gradient)
             for parameter in (*weights, *biases):
                 if not parameter.requires_grad:
                     parameter.grad = None
@@ -142,12 +152,14 @@ class StackedMLP(nn.Module):
         if isinstance(rows, SlotRows):
             return SlotProduct.apply(rows, weight) + bias, None
         if self.unit_product is None:
-            return self._layer(rows, weight, bias), None
+            return product(rows, weight, bias), None
         expanded = self.unit_product.expand(rows)
-        product = self.unit_product.multiply(expanded, weight)
-        return product + bias.unsqueeze(-2), expanded
+        return self.unit_product.multiply(expanded, weight, bias), expanded
 
-    def _layer(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        if self.n_members == 1:
-            return torch.addmm(bias, x, weight)
-        return torch.matmul(x, weight) + bias.unsqueeze(-2)
+    def _draw_shares(self, x: Tensor) -> Tensor | None:
+        """Return what hidden units are multiplied by: 0, or 1 / (1 - dropout)."""
+        if not (self.dropout and self.training):
+            return None
+        like = x[0] if self.alike and x.ndim == 3 else x
+        keep = 1 - self.dropout
+        return torch.empty_like(like).bernoulli_(keep).div_(keep)

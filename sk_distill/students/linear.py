@@ -224,9 +224,9 @@ class LinearStudent(NetworkClassifier):
         return feature_effects(self, encoder, self.slot_coef_)
 
     def _train(
-        self, data: TrainingData, objective: Objective, *, warm: bool
+        self, data: TrainingData, objective: Objective, seed: int, *, warm: bool
     ) -> tuple[int, dict[str, NDArray[np.float64]]]:
-        outcome = super()._train(data, objective, warm=warm)
+        outcome = super()._train(data, objective, seed, warm=warm)
         if not self.encoder_.is_plain:
             self._centre(data)
         return outcome

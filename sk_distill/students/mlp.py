@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from copy import copy
+from functools import partial
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sk_distill.encoding import Table
 from sk_distill.inference import mlp_logits
-from sk_distill.networks import NetworkClassifier
+from sk_distill.networks import NetworkClassifier, n_outputs
 from sk_distill.networks.mlp import (
     ACTIVATIONS,
     make_perceptron,
@@ -28,11 +31,16 @@ from sk_distill.validation import (
     check_choice,
     check_hidden_layer_sizes,
     check_real,
+    name_of,
 )
 
 if TYPE_CHECKING:
     from sk_distill.nn import SlotRows, StackedMLP
-    from sk_distill.training import TrainingPlan
+    from sk_distill.training import Objective, TrainingData, TrainingPlan
+
+# Candidates are trained side by side as long as their weights, with what the optimiser
+# keeps of each and the best epoch's, take about a gigabyte.
+_STACKED_WEIGHTS = 50_000_000
 
 
 class MLPStudent(NetworkClassifier):
@@ -242,20 +250,68 @@ class MLPStudent(NetworkClassifier):
             return make_slot_rows(self.encoder_, positions)
         return positions
 
-    def _build_module(self, n_outputs: int, warm: bool) -> StackedMLP:
+    def _build_module(self, outputs: int, warm: bool) -> StackedMLP:
+        module = self._build_stack(outputs, 1)
+        if warm:
+            write_weights(self, module, self.encoder_, self.coefs_, self.intercepts_)
+        return module
+
+    def _build_stack(self, outputs: int, n_members: int) -> StackedMLP:
         hidden = check_hidden_layer_sizes(self, self.hidden_layer_sizes)
         full_batch = self.solver == "lbfgs"
-        module = make_perceptron(
+        return make_perceptron(
             self.encoder_,
-            [*hidden, n_outputs],
+            [*hidden, outputs],
             full_batch=full_batch,
             activation=self.activation,
             # A line search wants a loss that stands still.
             dropout=0.0 if full_batch else self.dropout,
+            n_members=n_members,
+            alike=True,
         )
-        if warm:
-            write_weights(self, module, self.encoder_, self.coefs_, self.intercepts_)
-        return module
+
+    def _train_path(
+        self, data: TrainingData, objectives: Sequence[Objective], seed: int
+    ) -> Iterator[Self]:
+        if self.solver == "lbfgs" or self.callbacks or self.net_params:
+            # Callbacks look at one training, and an optimiser may mix its parameters.
+            yield from super()._train_path(data, objectives, seed)
+            return
+
+        from sk_distill.training import train_stack
+
+        outputs = n_outputs(self.classes_)
+        for some in self._stacks(objectives, outputs):
+            if len(some) == 1:
+                yield from super()._train_path(data, some, seed)
+                continue
+            trained = train_stack(
+                partial(self._build_stack, outputs, len(some)),
+                some,
+                data,
+                self._plan(len(data.inputs), seed),
+                owner=name_of(self),
+            )
+            coefs, intercepts = read_weights(trained.module, self.encoder_)
+            for i in range(len(some)):
+                student = copy(self)
+                student.coefs_ = [stack[i].copy() for stack in coefs]
+                student.intercepts_ = [stack[i].copy() for stack in intercepts]
+                student.n_iter_ = trained.n_iter[i]
+                student.history_ = trained.histories[i]
+                student.loss_curve_ = student.history_["train_loss"]
+                yield student
+
+    def _stacks(
+        self, objectives: Sequence[Objective], outputs: int
+    ) -> Iterator[Sequence[Objective]]:
+        """Yield the objectives in as few parts as memory allows."""
+        hidden = check_hidden_layer_sizes(self, self.hidden_layer_sizes)
+        widths = [self.encoder_.n_units, *hidden, outputs]
+        n_weights = sum(n_in * n_out for n_in, n_out in pairwise(widths))
+        n_members = max(1, _STACKED_WEIGHTS // n_weights)
+        for start in range(0, len(objectives), n_members):
+            yield objectives[start : start + n_members]
 
     def _keep(self, module: StackedMLP) -> None:
         self.coefs_, self.intercepts_ = read_weights(module, self.encoder_)

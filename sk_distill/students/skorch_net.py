@@ -12,7 +12,7 @@ from sk_distill.encoding import Table
 from sk_distill.networks import NetworkClassifier
 from sk_distill.networks.module import check_logit_shape, wrong_rows
 from sk_distill.seeding import isolated_seed
-from sk_distill.validation import draw_seed, name_of
+from sk_distill.validation import name_of
 
 if TYPE_CHECKING:
     from sk_distill.training import Objective, TrainingData
@@ -57,12 +57,11 @@ class SkorchStudent(NetworkClassifier):
         """Check nothing: a net checks its own."""
 
     def _train(
-        self, data: TrainingData, objective: Objective, *, warm: bool
+        self, data: TrainingData, objective: Objective, seed: int, *, warm: bool
     ) -> tuple[int, dict[str, NDArray[np.float64]]]:
         from sk_distill.training.curves import loss_curves
         from sk_distill.training.distilling_net import train_net
 
-        seed = draw_seed(self.random_state)
         self.net_ = train_net(
             clone(self.net), objective, data, seed, owner=name_of(self)
         )

@@ -50,7 +50,7 @@ class MLPTeacher(NetworkClassifier):
         Networks in the ensemble.
     dropout : float, default=0.1
         Share of the hidden units left out at each step.
-    weight_decay : float, default=0.1
+    weight_decay : float, default=0.2
         Decoupled weight decay of AdamW (Loshchilov & Hutter 2019, arXiv:1711.05101).
     batch_size : int or "auto", default="auto"
         Rows in a mini-batch; "auto" grows from 32 to 512 with the table.
@@ -135,7 +135,7 @@ class MLPTeacher(NetworkClassifier):
         *,
         n_members: int = 4,
         dropout: float = 0.1,
-        weight_decay: float = 0.1,
+        weight_decay: float = 0.2,
         batch_size: int | str = "auto",
         learning_rate: str = "one_cycle",
         learning_rate_init: float = 0.006,

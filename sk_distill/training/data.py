@@ -2,7 +2,6 @@
 
 from typing import Any, NamedTuple
 
-import numpy as np
 from numpy.typing import NDArray
 
 # The code of a row without a label: torch's cross-entropy takes it for zero loss.
@@ -30,16 +29,13 @@ class TrainingData(NamedTuple):
     soft_targets: NDArray[Any] | None = None
     weight: NDArray[Any] | None = None
 
-    def labels(self, *, ignore_codes: bool = False) -> NDArray[Any]:
-        """Return a class for each row: its label or, without one, the likeliest.
+    def likely_classes(self) -> NDArray[Any]:
+        """Return the class of each row that the teacher holds likeliest.
 
-        ``ignore_codes`` is for an objective that leaves the labels out (λ = inf):
-        nothing of the fit, its held-out rows included, may then depend on them.
+        It does not depend on the labels, as nothing may at λ = inf, and is the same
+        for all λ; without a teacher it is the label.
         """
         if self.soft_targets is None:
             assert self.codes is not None
             return self.codes
-        likeliest = self.soft_targets.argmax(axis=1)
-        if self.codes is None or ignore_codes:
-            return likeliest
-        return np.where(self.codes == UNLABELLED, likeliest, self.codes)
+        return self.soft_targets.argmax(axis=1)

@@ -100,7 +100,7 @@ def train_net(
     rows: dict[str, NDArray[Any]] = {"inputs": data.inputs}
     for name, array in targets.items():
         rows[name] = array.astype(np.float32) if array.dtype.kind == "f" else array
-    labels = data.labels(ignore_codes=objective.hard_share == 0).astype(np.int64)
+    labels = data.likely_classes().astype(np.int64)
     members = {"objective": objective, "owner_name": owner}
     train_as(net, _DistillingMixin, members, (rows, labels), seed, owner=owner)
     return net

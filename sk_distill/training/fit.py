@@ -1,7 +1,7 @@
 """Train a torch module on an objective; return it with its history."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from sk_distill.exceptions import DistillationConvergenceWarning, TrainingDivergedError
-from sk_distill.nn import SlotRows
+from sk_distill.nn import SlotRows, StackedMLP
 from sk_distill.seeding import isolated_seed
 from sk_distill.training.batches import TensorRows
 from sk_distill.training.curves import loss_curves
@@ -21,6 +21,7 @@ from sk_distill.training.holdout import holdout_mask
 from sk_distill.training.net import make_net
 from sk_distill.training.objective import Objective
 from sk_distill.training.plan import TrainingPlan
+from sk_distill.training.stacked_objective import StackedObjective
 from sk_distill.training.stopping import UntrainedError
 from sk_distill.training.tensor_net import TensorNet
 
@@ -36,6 +37,18 @@ class TrainedModule:
     module: nn.Module
     n_iter: int
     history: dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class TrainedStack:
+    """A trained stack, on the CPU and in evaluation mode.
+
+    ``n_iter`` and ``histories`` have an entry for each member.
+    """
+
+    module: StackedMLP
+    n_iter: list[int]
+    histories: list[dict[str, NDArray[Any]]]
 
 
 def train_module(
@@ -72,6 +85,48 @@ def train_module(
     RuntimeError
         When training ended before one whole epoch.
     """
+    net = _train(build, objective, data, plan, owner)
+    n_iter, history = _summary(net, plan, owner)
+    return TrainedModule(net.module_.to("cpu").eval(), n_iter, history)
+
+
+def train_stack(
+    build: Callable[[], StackedMLP],
+    objectives: Sequence[Objective],
+    data: TrainingData,
+    plan: TrainingPlan,
+    *,
+    owner: str,
+) -> TrainedStack:
+    """Build a stack and train a member on each objective, all in one pass.
+
+    Each member is what :func:`train_module` makes of its objective, if ``build``
+    returns members that begin alike. Parameters and errors are the same.
+    """
+    net = _train(build, StackedObjective(objectives), data, plan, owner)
+    n_iter = dict(net.callbacks_)["member_stopping"].n_iter_.tolist()
+    histories = [
+        {
+            name: np.array([row[key][i] for row in net.history[:n]])
+            for name, key in (
+                ("train_loss", "train_losses"),
+                ("valid_loss", "valid_losses"),
+            )
+            if key in net.history[0]
+        }
+        for i, n in enumerate(n_iter)
+    ]
+    return TrainedStack(net.module_.to("cpu").eval(), n_iter, histories)
+
+
+def _train(
+    build: Callable[[], nn.Module],
+    objective: Objective,
+    data: TrainingData,
+    plan: TrainingPlan,
+    owner: str,
+) -> TensorNet:
+    """Return the trained net."""
     total_weight = len(data.inputs) if data.weight is None else float(data.weight.sum())
     device = resolve_device(owner, plan.device)
     with isolated_seed(plan.seed, device):
@@ -93,8 +148,7 @@ def train_module(
             raise TrainingDivergedError(_advice(owner, plan, net, error)) from error
         except UntrainedError as error:
             raise RuntimeError(f"{owner}: {error}") from error
-    n_iter, history = _summary(net, plan, owner)
-    return TrainedModule(net.module_.to("cpu").eval(), n_iter, history)
+    return net
 
 
 def _threads(
@@ -124,8 +178,9 @@ def _split(
         return TensorRows(shown, {k: tensor(v) for k, v in targets.items()})
 
     if plan.early_stopping and plan.solver != "lbfgs":
-        labels = data.labels(ignore_codes=objective.hard_share == 0)
-        held_out = holdout_mask(labels, plan.validation_fraction, plan.seed)
+        held_out = holdout_mask(
+            data.likely_classes(), plan.validation_fraction, plan.seed
+        )
         if held_out is not None:
             return rows(~held_out), rows(held_out)
     return rows(slice(None)), None

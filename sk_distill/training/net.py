@@ -23,9 +23,11 @@ from sk_distill.seeding import isolated_seed
 from sk_distill.training.best_weights import BestWeights
 from sk_distill.training.devices import resolve_device
 from sk_distill.training.lbfgs import ScipyLBFGS
+from sk_distill.training.member_stopping import MemberStopping
 from sk_distill.training.objective import Objective
 from sk_distill.training.plan import TrainingPlan
 from sk_distill.training.schedule import SCHEDULES
+from sk_distill.training.stacked_objective import StackedObjective
 from sk_distill.training.tensor_net import TensorNet
 
 # What a user may say of the net; all else has a parameter of its own, or no meaning
@@ -184,18 +186,25 @@ def make_net(
             "max_epochs": plan.max_iter,
             "batch_size": plan.batch_size,
         }
-        patience = EarlyStopping(
-            monitor="valid_loss" if validates else "train_loss",
-            # A cycle is gone through to its end: only there the step size is small.
-            patience=plan.n_iter_no_change
-            if plan.schedule == "constant"
-            else plan.max_iter,
-            threshold=plan.tol,
-            threshold_mode="abs",
-            sink=noop,
+        # A cycle is gone through to its end: only there the step size is small.
+        patience = (
+            plan.n_iter_no_change if plan.schedule == "constant" else plan.max_iter
         )
-        callbacks.append(("early_stopping", patience))
-        if validates:
-            # First of all: a callback after it may stop training in the best epoch.
-            callbacks.insert(0, ("best_weights", BestWeights()))
+        if isinstance(objective, StackedObjective):
+            stopping = MemberStopping(
+                validates=validates, patience=patience, tol=plan.tol
+            )
+            callbacks.append(("member_stopping", stopping))
+        else:
+            if validates:
+                # First of all: a later callback may stop training in the best epoch.
+                callbacks.insert(0, ("best_weights", BestWeights()))
+            stopping = EarlyStopping(
+                monitor="valid_loss" if validates else "train_loss",
+                patience=patience,
+                threshold=plan.tol,
+                threshold_mode="abs",
+                sink=noop,
+            )
+            callbacks.append(("early_stopping", stopping))
     return TensorNet(**(params | {"callbacks": callbacks} | net_params))

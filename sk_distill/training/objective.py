@@ -95,14 +95,14 @@ class Objective(nn.Module):
         return targets
 
     def forward(self, logits: Tensor, targets: Targets) -> Tensor:
-        """Return the weighted mean over rows (and over stacked members)."""
+        """Return the weighted mean over rows, one for each member of a stack."""
         if "blend" in targets and "weight" not in targets and logits.ndim == 2:
             # The usual case, in one call: it halves the time of the loss.
             return cross_entropy(both_columns(logits), targets["blend"])
         per_row = self.per_row(logits, targets)
         if "weight" in targets:
             per_row = per_row * targets["weight"]
-        return per_row.mean()
+        return per_row.mean(dim=-1)
 
     @torch.no_grad()
     def value_and_gradient(
@@ -117,12 +117,13 @@ class Objective(nn.Module):
             with torch.enable_grad():
                 leaf = logits.detach().requires_grad_()
                 loss = self(leaf, targets)
-            return loss.detach(), torch.autograd.grad(loss, leaf)[0]
+                (gradient,) = torch.autograd.grad(loss.sum(), leaf)
+            return loss.detach(), gradient
         log_q = log_softmax(both_columns(logits), dim=-1)
-        if "blend" in targets:
-            blend = targets["blend"]
+        blend = self._blend(targets)
+        if blend is not None:
             per_row = -(blend * log_q).sum(-1)
-            gradient = log_q.exp() * blend.sum(-1, keepdim=True) - blend
+            gradient = log_q.exp_().mul_(blend.sum(-1, keepdim=True)).sub_(blend)
         else:
             codes = targets["codes"].unsqueeze(-1).expand(*log_q.shape[:-1], 1)
             per_row = -log_q.gather(-1, codes).squeeze(-1)
@@ -131,18 +132,28 @@ class Objective(nn.Module):
         if "weight" in targets:
             per_row = per_row * targets["weight"]
             gradient = gradient * targets["weight"].unsqueeze(-1)
-        gradient /= per_row.numel()
+        gradient /= per_row.shape[-1]
         # The first column of a net of one logit is a constant.
-        return per_row.mean(), gradient[..., -logits.shape[-1] :]
+        return per_row.mean(dim=-1), gradient[..., -logits.shape[-1] :]
 
     def per_row(self, logits: Tensor, targets: Targets) -> Tensor:
         """Return the objective of each row, shape ``logits.shape[:-1]``."""
         logits = both_columns(logits)
-        if "blend" in targets:
-            return -(targets["blend"] * log_softmax(logits, dim=-1)).sum(-1)
+        blend = self._blend(targets)
+        if blend is not None:
+            return -(blend * log_softmax(logits, dim=-1)).sum(-1)
         if "teacher_logits" not in targets:
             return hard_cross_entropy(logits, targets["codes"])
-        teacher_logits, codes = targets["teacher_logits"], targets.get("codes")
+        return self._two_terms(logits, targets["teacher_logits"], targets.get("codes"))
+
+    def _blend(self, targets: Targets) -> Tensor | None:
+        """Return the blend of y and P; None where that is not all there is to it."""
+        return targets.get("blend")
+
+    def _two_terms(
+        self, logits: Tensor, teacher_logits: Tensor, codes: Tensor | None
+    ) -> Tensor:
+        """Return the objective of each row by its definition."""
         t = self.temperature
         soft = self.loss(logits / t, teacher_logits / t, codes)
         if not isinstance(soft, Tensor) or soft.shape != logits.shape[:-1]:

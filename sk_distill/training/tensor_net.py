@@ -112,7 +112,7 @@ class TensorNet(StoppableMixin, NeuralNet):
             self.optimizer_.zero_grad()
             logits = self.module_(inputs)
             loss = self.criterion_(logits, targets)
-            loss.backward()
+            loss.sum().backward()
         if self.penalty:
             self._add_penalty()
         return {"loss": loss, "y_pred": logits}
@@ -176,8 +176,11 @@ class TensorNet(StoppableMixin, NeuralNet):
             losses.append(step["loss"].detach())
             sizes.append(len(batch[0]))
         # One transfer from the device an epoch, not one a batch.
-        mean = float(np.average(torch.stack(losses).cpu().numpy(), weights=sizes))
-        name = f"{prefix}_loss"
+        values = torch.stack(losses).cpu().numpy()
+        of_members = np.average(values, axis=0, weights=sizes)
+        if of_members.ndim:
+            self.history.record(f"{prefix}_losses", of_members)
+        mean, name = float(of_members.mean()), f"{prefix}_loss"
         self.history.record(name, mean)
         if not math.isfinite(mean):
             raise TrainingDivergedError(f"the {prefix} loss is {mean}")
