@@ -67,9 +67,10 @@ def test_the_way_back_to_the_units_of_a_table(encoding, n_members):
     assert_same_way_back(module, torch.from_numpy(positions), 60, 2)
     # And forward it is the product with the units that numpy makes.
     weight, bias = module.weights[0].detach(), module.biases[0].detach()
-    product = module.unit_product(torch.from_numpy(positions), weight, bias)
+    units = module.unit_product
+    product = units.multiply(units.expand(torch.from_numpy(positions)), weight, bias)
     expected = encoder.units(positions) @ weight.numpy() + bias.unsqueeze(-2).numpy()
-    assert_allclose(product, expected, atol=1e-5)
+    assert_allclose(product.mT, expected, atol=1e-5)
 
 
 def test_the_way_back_to_the_slots_of_a_table():

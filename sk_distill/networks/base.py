@@ -175,6 +175,9 @@ class NetworkClassifier(AnsweringClassifier):
         seed = draw_seed(self.random_state)
         first = clone(self).set_params(random_state=seed)
         taught = [c for c in candidates if not is_nothing(c[0])]
+        plain = None
+        if len(taught) < len(candidates):
+            plain = clone(first).fit(X, y, sample_weight)
         distilled: Iterator[Self] = iter(())
         if taught:
             rows, transfer = first._read(
@@ -193,11 +196,12 @@ class NetworkClassifier(AnsweringClassifier):
                 first._encode(rows, transfer),
                 [Objective(*candidate, loss) for candidate in taught],
                 seed,
+                plain,
             )
-        plain = clone(first)
-        if len(taught) < len(candidates):
-            plain.fit(X, y, sample_weight)
-        return [plain if is_nothing(c[0]) else next(distilled) for c in candidates]
+        return [
+            plain if plain is not None and is_nothing(weight) else next(distilled)
+            for weight, _ in candidates
+        ]
 
     def _check_before_fit(self, X: Any) -> Table:
         """Refuse parameters and rows that cannot be used; return the rows."""
@@ -345,9 +349,13 @@ class NetworkClassifier(AnsweringClassifier):
         return trained.n_iter, trained.history
 
     def _train_path(
-        self, data: TrainingData, objectives: Sequence[Objective], seed: int
+        self,
+        data: TrainingData,
+        objectives: Sequence[Objective],
+        seed: int,
+        plain: Self | None,
     ) -> Iterator[Self]:
-        """Yield a fitted copy for each objective."""
+        """Yield a fitted copy for each objective; ``plain`` is that of λ = 0."""
         for objective in objectives:
             student = copy(self)
             student.n_iter_, student.history_ = student._train(

@@ -111,8 +111,10 @@ def read_weights(module: StackedMLP, encoder: TableEncoder) -> tuple[Arrays, Arr
     """
     coefs = [weight.detach().numpy().copy() for weight in module.weights]
     intercepts = [bias.detach().numpy().copy() for bias in module.biases]
+    if encoder.is_plain:
+        return coefs, intercepts
     units = coefs[0]
-    if module.unit_product is None and not encoder.is_plain:
+    if module.unit_product is None:
         intercepts[0] += units[encoder.left_edges(missing=False)].sum(axis=0)
         units = _apply(encoder.unit_map(), units)
     coefs[0] = _apply(encoder.slot_map(), units)

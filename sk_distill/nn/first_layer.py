@@ -12,21 +12,36 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import embedding_bag, pad
 
+# Of so few outputs BLAS multiplies many times faster with them in the first factor.
+_FEW_OUTPUTS = 16
 
-def product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """Return ``x @ weight + bias``, for one member or for each of several.
 
-    Members may share x: it is not copied for them, as ``torch.matmul`` would.
+def product(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Return ``a @ b`` plus a bias for each of its rows.
 
-    Shape: ``(n_rows, n_in)`` and ``(n_in, n_out)``, both with an axis of members before
-    or only the latter; the bias is ``(n_out,)``, or ``(n_members, n_out)``.
+    What members share is not copied for them, as ``torch.matmul`` would.
+
+    Shape: ``(n, k)`` and ``(k, m)`` -> ``(n, m)``, each of them, or both, with an axis
+    of members before; the bias is ``(n,)``, or ``(n_members, n)``.
     """
-    if weight.ndim == 2:
-        return x @ weight if bias is None else torch.addmm(bias, x, weight)
-    x = x.expand(len(weight), *x.shape[-2:])
+    if a.ndim == b.ndim == 2:
+        return a @ b if bias is None else torch.addmm(bias.unsqueeze(-1), a, b)
+    n_members = len(a if a.ndim == 3 else b)
+    a, b = a.expand(n_members, *a.shape[-2:]), b.expand(n_members, *b.shape[-2:])
     if bias is None:
-        return torch.bmm(x, weight)
-    return torch.baddbmm(bias.unsqueeze(-2), x, weight)
+        return torch.bmm(a, b)
+    return torch.baddbmm(bias.unsqueeze(-1), a, b)
+
+
+def weight_gradient(x: Tensor, gradient: Tensor) -> Tensor:
+    """Return ``x @ gradient.mT``, of a layer's input and its output's gradient.
+
+    Shape: ``(n_in, n_rows)`` and ``(n_out, n_rows)`` -> ``(n_in, n_out)``, with or
+    without an axis of members before.
+    """
+    if gradient.shape[-2] <= _FEW_OUTPUTS:
+        return product(gradient, x.mT).mT.contiguous()
+    return product(x, gradient.mT)
 
 
 class UnitLayout(NamedTuple):
@@ -63,8 +78,8 @@ class UnitProduct(nn.Module):
     looked up, so that thousands of them cost no more than two.
 
     Shape: ``(n_rows, n_columns)`` and weights ``(n_units, n_out)`` or
-    ``(n_members, n_units, n_out)`` -> ``(n_rows, n_out)`` or
-    ``(n_members, n_rows, n_out)``.
+    ``(n_members, n_units, n_out)`` -> ``(n_out, n_rows)`` or
+    ``(n_members, n_out, n_rows)``.
     """
 
     value_columns: Tensor
@@ -80,10 +95,6 @@ class UnitProduct(nn.Module):
             if isinstance(value, Tensor):
                 self.register_buffer(name, value, persistent=False)
         self.is_binned = layout.is_binned
-
-    def forward(self, positions: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        """Return ``units(positions) @ weight + bias``."""
-        return self.multiply(self.expand(positions), weight, bias)
 
     def expand(self, positions: Tensor) -> tuple[Tensor, Tensor]:
         """Return the units of numbers, and the numbers of the levels' units.
@@ -108,31 +119,31 @@ class UnitProduct(nn.Module):
     def multiply(
         self, expanded: tuple[Tensor, Tensor], weight: Tensor, bias: Tensor
     ) -> Tensor:
-        """Return expanded rows times the weights, plus the bias."""
+        """Return the weights' product with expanded rows, plus the bias."""
         units, levels = expanded
         n_numbers = units.shape[1]
-        of_numbers = product(units, weight[..., :n_numbers, :], bias)
+        of_numbers = product(weight[..., :n_numbers, :].mT, units.mT, bias)
         if not levels.shape[1]:
             return of_numbers
         # The level that is nowhere picks a row of zeros.
         rows = pad(weight[..., n_numbers:, :], (0, 0, 0, 1))
         if rows.ndim == 2:
-            return of_numbers + embedding_bag(levels, rows, mode="sum")
+            return of_numbers + embedding_bag(levels, rows, mode="sum").mT
         n_members, n_levels, n_out = rows.shape
         wide = rows.transpose(0, 1).reshape(n_levels, n_members * n_out)
         picked = embedding_bag(levels, wide, mode="sum")
-        return of_numbers + picked.view(-1, n_members, n_out).transpose(0, 1)
+        return of_numbers + picked.mT.unflatten(0, (n_members, n_out))
 
     def weight_gradient(
         self, expanded: tuple[Tensor, Tensor], gradient: Tensor, n_units: int
     ) -> Tensor:
         """Return the gradient of the weights from that of the product."""
         units, levels = expanded
-        of_numbers = product(units.mT, gradient)
+        of_numbers = weight_gradient(units.mT, gradient)
         if not levels.shape[1]:
             return of_numbers
         # Members side by side, as in multiply.
-        wide = gradient if gradient.ndim == 2 else gradient.transpose(0, 1).flatten(1)
+        wide = gradient.reshape(-1, len(units)).T.contiguous()
         n_levels = n_units - units.shape[1]
         of_levels = wide.new_zeros(n_levels + 1, wide.shape[1])
         for column in levels.unbind(1):

@@ -16,6 +16,7 @@ from sk_distill.nn.first_layer import (
     UnitProduct,
     product,
     slot_gradient,
+    weight_gradient,
 )
 
 # What a hidden layer applies, in place, and its slope times a gradient, by its value.
@@ -48,6 +49,9 @@ class StackedMLP(nn.Module):
 
     With a ``layout`` the first layer acts on the units of a table's rows, which arrive
     as positions (see :class:`UnitProduct`) or all at once as :class:`SlotRows`.
+
+    Between its layers a row is a column: processors add up many rows at once, while
+    the outputs of a row are few.
 
     Shape: ``(n_rows, n_columns)`` -> ``(n_rows, widths[-1])`` for a single member,
     ``(n_members, n_rows, widths[-1])`` for several.
@@ -91,8 +95,8 @@ class StackedMLP(nn.Module):
         for weight, bias in zip(weights[1:], biases[1:], strict=True):
             x = ACTIVATIONS[self.activation](x)
             shares = self._draw_shares(x)
-            x = product(x if shares is None else x * shares, weight, bias)
-        return x
+            x = product(weight.mT, x if shares is None else x * shares, bias)
+        return x.mT
 
     @torch.no_grad()
     def forward_and_back(
@@ -118,41 +122,42 @@ class StackedMLP(nn.Module):
             shares = self._draw_shares(value)
             x = value if shares is None else value * shares
             hidden.append((value, x, shares))
-            x = product(x, weight, bias)
+            x = product(weight.mT, x, bias)
 
         @torch.no_grad()
         def back(gradient: Tensor) -> None:
+            gradient = gradient.mT
             for i in range(len(weights) - 1, 0, -1):
                 value, x, shares = hidden[i - 1]
-                biases[i].grad = gradient.sum(dim=-2)
-                weights[i].grad = torch.matmul(x.mT, gradient)
-                gradient = torch.matmul(gradient, weights[i].mT)
+                biases[i].grad = gradient.sum(dim=-1)
+                weights[i].grad = weight_gradient(x, gradient)
+                gradient = product(weights[i], gradient)
                 if shares is not None:
                     gradient *= shares
                 gradient = BACKWARD[self.activation](gradient, value)
-            biases[0].grad = gradient.sum(dim=-2)
+            biases[0].grad = gradient.sum(dim=-1)
             if isinstance(rows, SlotRows):
-                weights[0].grad = slot_gradient(rows, gradient)
+                weights[0].grad = slot_gradient(rows, gradient.mT)
             elif self.unit_product is not None and expanded is not None:
                 weights[0].grad = self.unit_product.weight_gradient(
                     expanded, gradient, weights[0].shape[-2]
                 )
             else:
-                weights[0].grad = product(rows.mT, gradient)
+                weights[0].grad = weight_gradient(rows.mT, gradient)
             for parameter in (*weights, *biases):
                 if not parameter.requires_grad:
                     parameter.grad = None
 
-        return x, back
+        return x.mT, back
 
     def _first_layer(
         self, rows: Tensor | SlotRows, weight: Tensor, bias: Tensor
     ) -> tuple[Tensor, tuple[Tensor, Tensor] | None]:
         """Return the first layer's output and, of positions, the rows as expanded."""
         if isinstance(rows, SlotRows):
-            return SlotProduct.apply(rows, weight) + bias, None
+            return (SlotProduct.apply(rows, weight) + bias).mT, None
         if self.unit_product is None:
-            return product(rows, weight, bias), None
+            return product(weight.mT, rows.mT, bias), None
         expanded = self.unit_product.expand(rows)
         return self.unit_product.multiply(expanded, weight, bias), expanded
 
@@ -160,6 +165,19 @@ class StackedMLP(nn.Module):
         """Return what hidden units are multiplied by: 0, or 1 / (1 - dropout)."""
         if not (self.dropout and self.training):
             return None
-        like = x[0] if self.alike and x.ndim == 3 else x
-        keep = 1 - self.dropout
-        return torch.empty_like(like).bernoulli_(keep).div_(keep)
+        shape = x.shape[-2:] if self.alike else x.shape
+        return draw_shares(shape, self.dropout, like=x)
+
+
+def draw_shares(shape: Sequence[int], dropout: float, *, like: Tensor) -> Tensor:
+    """Return a tensor of zeros, a share ``dropout`` of it, and of their complement.
+
+    Four values are made of each random number, which takes a third of the time of
+    ``bernoulli_``; the share is that of 65,536 values that is nearest.
+    """
+    n_values = math.prod(shape)
+    words = torch.empty(-(-n_values // 4), dtype=torch.int64, device=like.device)
+    drawn = words.random_(-(2**63), None).view(torch.int16)[:n_values].view(*shape)
+    n_dropped = round(dropout * 2**16)
+    kept = drawn >= n_dropped - 2**15
+    return kept.to(like.dtype).mul_(2**16 / (2**16 - n_dropped))

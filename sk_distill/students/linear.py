@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from copy import copy
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from sk_distill.encoding import Table
-from sk_distill.networks import NetworkClassifier
+from sk_distill.networks import NetworkClassifier, n_outputs
 from sk_distill.networks.mlp import (
     make_perceptron,
     make_slot_rows,
@@ -18,7 +21,7 @@ from sk_distill.networks.mlp import (
 )
 from sk_distill.networks.parameters import check_training_parameters, make_plan
 from sk_distill.students.effects import FeatureEffect, feature_effects
-from sk_distill.validation import check_boolean, check_choice, check_real
+from sk_distill.validation import check_boolean, check_choice, check_real, name_of
 
 if TYPE_CHECKING:
     from sk_distill.nn import SlotRows, StackedMLP
@@ -227,9 +230,41 @@ class LinearStudent(NetworkClassifier):
         self, data: TrainingData, objective: Objective, seed: int, *, warm: bool
     ) -> tuple[int, dict[str, NDArray[np.float64]]]:
         outcome = super()._train(data, objective, seed, warm=warm)
-        if not self.encoder_.is_plain:
-            self._centre(data)
+        self._centre(data)
         return outcome
+
+    def _train_path(
+        self,
+        data: TrainingData,
+        objectives: Sequence[Objective],
+        seed: int,
+        plain: Self | None,
+    ) -> Iterator[Self]:
+        if self.solver == "adam" or self.callbacks:
+            yield from super()._train_path(data, objectives, seed, plain)
+            return
+
+        from sk_distill.training import train_path
+
+        outputs = n_outputs(self.classes_)
+        start = None
+        if plain is not None and self.encoding != "piecewise_linear":
+            # Bins for labels and for soft targets are not the same.
+            start = plain._build_module(outputs, warm=True).double()
+        for trained in train_path(
+            partial(self._build_module, outputs, warm=False),
+            objectives,
+            data,
+            self._plan(len(data.inputs), seed),
+            owner=name_of(self),
+            start=start,
+        ):
+            student = copy(self)
+            student._keep(trained.module)
+            student._centre(data)
+            student.n_iter_, student.history_ = trained.n_iter, trained.history
+            student.loss_curve_ = student.history_["train_loss"]
+            yield student
 
     def _centre(self, data: TrainingData) -> None:
         """Let each column's effect be zero in the mean over the rows of the fit.
@@ -237,6 +272,8 @@ class LinearStudent(NetworkClassifier):
         All of a column's slots may rise by the same value if the intercept falls by it:
         what the model says stays, and each effect is one against the mean row.
         """
+        if self.encoder_.is_plain:
+            return
         inputs = data.inputs
         slots = (
             self.encoder_.slots(inputs)
@@ -267,15 +304,15 @@ class LinearStudent(NetworkClassifier):
             return positions
         return make_slot_rows(self.encoder_, positions)
 
-    def _build_module(self, n_outputs: int, warm: bool) -> StackedMLP:
+    def _build_module(self, outputs: int, warm: bool) -> StackedMLP:
         encoder = self.encoder_
-        module = make_perceptron(encoder, [n_outputs], full_batch=self.solver != "adam")
+        module = make_perceptron(encoder, [outputs], full_batch=self.solver != "adam")
         if not warm:
             # The problem is convex: zero is as good a start as any, and the same one
             # every time.
             coef, intercept = (
-                np.zeros((encoder.n_slots, n_outputs)),
-                np.zeros(n_outputs),
+                np.zeros((encoder.n_slots, outputs)),
+                np.zeros(outputs),
             )
         elif encoder.is_plain:
             coef, intercept = encoder.unfold(self.coef_, self.intercept_)
@@ -285,7 +322,7 @@ class LinearStudent(NetworkClassifier):
         write_weights(self, module, encoder, [coef], [intercept])
         return module
 
-    def _keep(self, module: StackedMLP) -> None:
+    def _keep(self, module: Any) -> None:
         (weight,), (bias,) = read_weights(module, self.encoder_)
         for name in ("coef_", "slot_coef_"):
             if hasattr(self, name):

@@ -271,11 +271,15 @@ class MLPStudent(NetworkClassifier):
         )
 
     def _train_path(
-        self, data: TrainingData, objectives: Sequence[Objective], seed: int
+        self,
+        data: TrainingData,
+        objectives: Sequence[Objective],
+        seed: int,
+        plain: Self | None,
     ) -> Iterator[Self]:
         if self.solver == "lbfgs" or self.callbacks or self.net_params:
             # Callbacks look at one training, and an optimiser may mix its parameters.
-            yield from super()._train_path(data, objectives, seed)
+            yield from super()._train_path(data, objectives, seed, plain)
             return
 
         from sk_distill.training import train_stack
@@ -283,7 +287,7 @@ class MLPStudent(NetworkClassifier):
         outputs = n_outputs(self.classes_)
         for some in self._stacks(objectives, outputs):
             if len(some) == 1:
-                yield from super()._train_path(data, some, seed)
+                yield from super()._train_path(data, some, seed, plain)
                 continue
             trained = train_stack(
                 partial(self._build_stack, outputs, len(some)),

@@ -1,7 +1,7 @@
 """Training through skorch: the net, its batches, its solvers, its objective."""
 
 from sk_distill.training.data import UNLABELLED, TrainingData
-from sk_distill.training.fit import TrainedModule, train_module, train_stack
+from sk_distill.training.fit import TrainedModule, train_module, train_path, train_stack
 from sk_distill.training.net import check_plan
 from sk_distill.training.objective import Objective
 from sk_distill.training.plan import TrainingPlan
@@ -14,5 +14,6 @@ __all__ = [
     "TrainingPlan",
     "check_plan",
     "train_module",
+    "train_path",
     "train_stack",
 ]

@@ -2,6 +2,7 @@
 
 from typing import Any, NamedTuple
 
+import numpy as np
 from numpy.typing import NDArray
 
 # The code of a row without a label: torch's cross-entropy takes it for zero loss.
@@ -39,3 +40,16 @@ class TrainingData(NamedTuple):
             assert self.codes is not None
             return self.codes
         return self.soft_targets.argmax(axis=1)
+
+    @property
+    def total_weight(self) -> float:
+        """The weights' sum; without any, the number of rows."""
+        return len(self.inputs) if self.weight is None else float(self.weight.sum())
+
+    def class_shares(self) -> NDArray[np.float64]:
+        """Return the share of each class as the teacher or the labels have it."""
+        if self.soft_targets is not None:
+            return np.average(self.soft_targets, axis=0, weights=self.weight)[None]
+        assert self.codes is not None
+        shares = np.bincount(self.codes, weights=self.weight)
+        return shares[None] / shares.sum()

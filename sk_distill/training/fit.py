@@ -1,8 +1,9 @@
 """Train a torch module on an objective; return it with its history."""
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,15 +20,18 @@ from sk_distill.training.data import TrainingData
 from sk_distill.training.devices import intra_op_threads, resolve_device
 from sk_distill.training.holdout import holdout_mask
 from sk_distill.training.net import make_net
-from sk_distill.training.objective import Objective
+from sk_distill.training.objective import Objective, both_columns
 from sk_distill.training.plan import TrainingPlan
+from sk_distill.training.preconditioner import Preconditioner, precondition
 from sk_distill.training.stacked_objective import StackedObjective
 from sk_distill.training.stopping import UntrainedError
 from sk_distill.training.tensor_net import TensorNet
 
 # Below this many multiplications a batch, waking a second thread costs more than the
-# thread saves (measured with benchmarks/speed.py on two cores).
+# thread saves (measured with benchmarks/speed.py on two cores). A stack's threads each
+# have members of their own.
 _SMALL_BATCH = 20_000_000
+_SMALL_BATCH_OF_STACK = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,82 @@ def train_module(
     RuntimeError
         When training ended before one whole epoch.
     """
-    net = _train(build, objective, data, plan, owner)
+    return _read(_train(build, objective, data, plan, owner), plan, owner)
+
+
+def train_path(
+    build: Callable[[], nn.Module],
+    objectives: Sequence[Objective],
+    data: TrainingData,
+    plan: TrainingPlan,
+    *,
+    owner: str,
+    start: nn.Module | None,
+) -> Iterator[TrainedModule]:
+    """Train a linear module on each objective by "lbfgs", and yield it.
+
+    Each is what :func:`train_module` makes of its objective, to the plan's tolerance,
+    and soon: it begins where the solutions before point to, with the curvature at the
+    first of them.
+
+    Parameters
+    ----------
+    build, objectives, data, plan, owner
+        As for :func:`train_module`.
+    start : nn.Module or None
+        The solution at λ = 0, if it is known.
+    """
+    solutions = [] if start is None else [(Objective(), start)]
+    curvature = None
+    for objective in objectives:
+        if solutions and curvature is None:
+            curvature = _curvature_at(solutions[-1][1], data, plan)
+        begin = partial(_extrapolate, build, solutions, objective)
+        trained = _read(
+            _train(begin, objective, data, plan, owner, curvature), plan, owner
+        )
+        yield trained
+        solutions = [*solutions[-1:], (objective, trained.module)]
+
+
+def _extrapolate(
+    build: Callable[[], nn.Module],
+    solutions: Sequence[tuple[Objective, nn.Module]],
+    objective: Objective,
+) -> nn.Module:
+    """Return a module with the weights that the last two solutions point to.
+
+    Along λ they depend on its share 1 / (1 + λ), and almost on a straight line.
+    """
+    module = build()
+    if not solutions:
+        return module
+    module.double().load_state_dict(solutions[-1][1].state_dict())
+    if len(solutions) < 2 or objective.hard_share == solutions[-1][0].hard_share:
+        return module
+    (before, first), (last, second) = solutions
+    way = last.hard_share - before.hard_share
+    if way:
+        share = (objective.hard_share - last.hard_share) / way
+        with torch.no_grad():
+            for now, a, b in zip(
+                *(m.parameters() for m in (module, first, second)), strict=True
+            ):
+                now.add_(b - a, alpha=share)
+    return module
+
+
+def _curvature_at(
+    module: nn.Module, data: TrainingData, plan: TrainingPlan
+) -> Preconditioner | None:
+    inputs = data.inputs
+    rows = inputs if isinstance(inputs, SlotRows) else torch.from_numpy(inputs)
+    with torch.no_grad():
+        logits = both_columns(module(rows))
+    return _precondition(data, plan, logits.softmax(-1).numpy())
+
+
+def _read(net: TensorNet, plan: TrainingPlan, owner: str) -> TrainedModule:
     n_iter, history = _summary(net, plan, owner)
     return TrainedModule(net.module_.to("cpu").eval(), n_iter, history)
 
@@ -125,21 +204,24 @@ def _train(
     data: TrainingData,
     plan: TrainingPlan,
     owner: str,
+    curvature: Preconditioner | None = None,
 ) -> TensorNet:
     """Return the trained net."""
-    total_weight = len(data.inputs) if data.weight is None else float(data.weight.sum())
     device = resolve_device(owner, plan.device)
     with isolated_seed(plan.seed, device):
         module = build().to(torch.from_numpy(np.empty(0, data.inputs.dtype)).dtype)
         train_rows, validation_rows = _split(data, objective, plan, device)
+        if curvature is None and plan.solver == "lbfgs" and is_linear(module):
+            curvature = _precondition(data, plan, data.class_shares())
         net = make_net(
             module,
             objective,
             plan,
             device,
-            plan.alpha / total_weight,
+            plan.alpha / data.total_weight,
             validates=validation_rows is not None,
             penalty_map=getattr(data.inputs, "unit_map", None),
+            preconditioner=curvature,
         )
         try:
             with intra_op_threads(_threads(module, plan, len(data.inputs), device)):
@@ -151,13 +233,27 @@ def _train(
     return net
 
 
+def is_linear(module: nn.Module) -> bool:
+    """Whether a module is a single linear map of its own kind."""
+    return isinstance(module, StackedMLP) and len(module.weights) == 1
+
+
+def _precondition(
+    data: TrainingData, plan: TrainingPlan, proba: NDArray[Any]
+) -> Preconditioner | None:
+    penalty = plan.alpha / data.total_weight
+    return precondition(data.inputs, data.weight, proba, penalty)
+
+
 def _threads(
     module: nn.Module, plan: TrainingPlan, n_rows: int, device: torch.device
 ) -> int | None:
     """Return 1 where a second thread would cost more than it saves."""
     batch_rows = n_rows if plan.solver == "lbfgs" else min(n_rows, plan.batch_size)
     n_multiplications = batch_rows * sum(p.numel() for p in module.parameters())
-    return 1 if device.type == "cpu" and n_multiplications < _SMALL_BATCH else None
+    is_stack = isinstance(module, StackedMLP) and module.n_members > 1
+    small = _SMALL_BATCH_OF_STACK if is_stack else _SMALL_BATCH
+    return 1 if device.type == "cpu" and n_multiplications < small else None
 
 
 def _split(

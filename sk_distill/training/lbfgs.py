@@ -10,6 +10,8 @@ from scipy.optimize import OptimizeResult, minimize
 from scipy.sparse import block_diag, eye_array, kron
 from torch import Tensor
 
+from sk_distill.training.preconditioner import Preconditioner
+
 
 class ScipyLBFGS(torch.optim.Optimizer):
     """Run L-BFGS to its end in a single :meth:`step`.
@@ -31,6 +33,8 @@ class ScipyLBFGS(torch.optim.Optimizer):
         Iterations at most.
     tol : float, default=1e-6
         The largest entry of the gradient at which to stop.
+    preconditioner : Preconditioner or None
+        Variables to search in; None searches in the parameters as they are.
 
     Attributes
     ----------
@@ -47,10 +51,12 @@ class ScipyLBFGS(torch.optim.Optimizer):
         weight_decay: float = 0.0,
         max_iter: int = 1000,
         tol: float = 1e-6,
+        preconditioner: Preconditioner | None = None,
     ) -> None:
         super().__init__(params, {"weight_decay": weight_decay, "penalty_map": None})
         self.max_iter = max_iter
         self.tol = tol
+        self.preconditioner = preconditioner
         self.result: OptimizeResult | None = None
         self.losses: list[float] = []
 
@@ -65,26 +71,40 @@ class ScipyLBFGS(torch.optim.Optimizer):
         # The penalty is half the square of the norm of this times all parameters.
         penalised = block_diag(blocks, format="csr")
 
+        at = self.preconditioner
+        largest = np.inf
+
+        def parameters(u: NDArray[Any]) -> NDArray[Any]:
+            return u if at is None else at.to_parameters(u)
+
         def penalty(x: NDArray[Any]) -> float:
             return 0.5 * float(np.square(penalised @ x).sum())
 
-        def value_and_gradient(x: NDArray[Any]) -> tuple[float, NDArray[Any]]:
+        def value_and_gradient(u: NDArray[Any]) -> tuple[float, NDArray[Any]]:
+            nonlocal largest
+            x = parameters(u)
             _write(params, x)
             with torch.enable_grad():
                 loss = closure().item()
             gradient = _read(_gradient(param) for param in params)
             seen = penalised @ x
+            gradient += penalised.T @ seen
+            largest = np.abs(gradient).max()
             value = loss + 0.5 * float(seen @ seen)
-            return value, gradient + penalised.T @ seen
+            return value, gradient if at is None else at.to_gradient(gradient)
 
         def record(intermediate_result: OptimizeResult) -> None:
-            loss = intermediate_result.fun - penalty(intermediate_result.x)
+            loss = intermediate_result.fun - penalty(parameters(intermediate_result.x))
             self.losses.append(float(loss))
+            # scipy would look at the gradient for the variables.
+            if largest <= self.tol:
+                raise StopIteration
 
         self.losses = []
+        start = _read(params)
         self.result = minimize(
             value_and_gradient,
-            _read(params),
+            start if at is None else at.to_variables(start),
             jac=True,
             method="L-BFGS-B",
             callback=record,
@@ -94,12 +114,13 @@ class ScipyLBFGS(torch.optim.Optimizer):
                 # all would end a long fit without a word.
                 "maxfun": 10 * self.max_iter + 100,
                 "maxls": 50,
-                "gtol": self.tol,
+                "gtol": 0,
                 "ftol": 64 * np.finfo(float).eps,
             },
         )
-        _write(params, self.result.x)
-        return torch.tensor(self.result.fun - penalty(self.result.x))
+        x = parameters(self.result.x)
+        _write(params, x)
+        return torch.tensor(self.result.fun - penalty(x))
 
 
 def _penalty_of(group: dict[str, Any]) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from sk_distill.training.lbfgs import ScipyLBFGS
 from sk_distill.training.member_stopping import MemberStopping
 from sk_distill.training.objective import Objective
 from sk_distill.training.plan import TrainingPlan
+from sk_distill.training.preconditioner import Preconditioner
 from sk_distill.training.schedule import SCHEDULES
 from sk_distill.training.stacked_objective import StackedObjective
 from sk_distill.training.tensor_net import TensorNet
@@ -142,10 +143,12 @@ def make_net(
     *,
     validates: bool,
     penalty_map: Any = None,
+    preconditioner: Preconditioner | None = None,
 ) -> TensorNet:
     """Return the skorch net that the plan describes.
 
-    ``penalty_map`` turns the first layer's weights into those that "lbfgs" penalises.
+    ``penalty_map`` turns the first layer's weights into those that "lbfgs" penalises;
+    the ``preconditioner`` has the variables that it searches in.
     """
     params: dict[str, Any] = {
         "module": module,
@@ -166,6 +169,7 @@ def make_net(
             "optimizer__max_iter": plan.max_iter,
             "optimizer__tol": plan.tol,
             "optimizer__weight_decay": alpha,
+            "optimizer__preconditioner": preconditioner,
             # Biases go free of the penalty.
             "optimizer__param_groups": [
                 ("*bias*", {"weight_decay": 0.0}),

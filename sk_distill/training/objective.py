@@ -119,22 +119,27 @@ class Objective(nn.Module):
                 loss = self(leaf, targets)
                 (gradient,) = torch.autograd.grad(loss.sum(), leaf)
             return loss.detach(), gradient
-        log_q = log_softmax(both_columns(logits), dim=-1)
+        # Rows as columns, as the network has them: many are added up at once.
+        z = logits.mT
+        if z.shape[-2] == 1:
+            z = torch.cat([torch.zeros_like(z), z], dim=-2)
+        log_q = log_softmax(z, dim=-2)
         blend = self._blend(targets)
         if blend is not None:
-            per_row = -(blend * log_q).sum(-1)
-            gradient = log_q.exp_().mul_(blend.sum(-1, keepdim=True)).sub_(blend)
+            blend = blend.mT
+            per_row = -(blend * log_q).sum(-2)
+            gradient = log_q.exp_().mul_(blend.sum(-2, keepdim=True)).sub_(blend)
         else:
-            codes = targets["codes"].unsqueeze(-1).expand(*log_q.shape[:-1], 1)
-            per_row = -log_q.gather(-1, codes).squeeze(-1)
+            codes = targets["codes"].expand(*log_q.shape[:-2], 1, -1)
+            per_row = -log_q.gather(-2, codes).squeeze(-2)
             minus_one = log_q.new_full((1,), -1.0).expand(codes.shape)
-            gradient = log_q.exp().scatter_add_(-1, codes, minus_one)
+            gradient = log_q.exp_().scatter_add_(-2, codes, minus_one)
         if "weight" in targets:
             per_row = per_row * targets["weight"]
-            gradient = gradient * targets["weight"].unsqueeze(-1)
+            gradient = gradient * targets["weight"]
         gradient /= per_row.shape[-1]
         # The first column of a net of one logit is a constant.
-        return per_row.mean(dim=-1), gradient[..., -logits.shape[-1] :]
+        return per_row.mean(dim=-1), gradient.mT[..., -logits.shape[-1] :]
 
     def per_row(self, logits: Tensor, targets: Targets) -> Tensor:
         """Return the objective of each row, shape ``logits.shape[:-1]``."""

@@ -66,10 +66,10 @@ class StackedObjective(Objective):
     def _blend(self, targets: Targets) -> Tensor | None:
         if "labels" not in targets:
             return None
-        labels, proba = targets["labels"], targets["soft_targets"]
+        labels, proba = (targets[k].mT.contiguous() for k in ("labels", "soft_targets"))
         # Shares are kept in double precision for nets that are.
         hard, soft = self.hard_shares.to(labels), self.soft_shares.to(labels)
-        return torch.addcmul(hard * labels, soft, proba)
+        return torch.addcmul(hard * labels, soft, proba).mT
 
     def _two_terms(
         self, logits: Tensor, teacher_logits: Tensor, codes: Tensor | None
