@@ -47,7 +47,12 @@ def _seeded_torch(seed: int, device: Any) -> Iterator[None]:
     if torch is None:
         yield
         return
-    devices = [device] if torch.device(device).type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(seed)
+    kind = torch.device(device).type
+    with torch.random.fork_rng(devices=[device] if kind == "cuda" else []):
+        if kind == "cpu":
+            # torch.manual_seed seeds every device, and takes a trace of the stack
+            # where CUDA sleeps.
+            torch.default_generator.manual_seed(seed)
+        else:
+            torch.manual_seed(seed)
         yield

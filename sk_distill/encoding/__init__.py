@@ -10,8 +10,12 @@ from sk_distill.encoding.table import (
 
 ENCODINGS = ("piecewise_linear", "quantile", "standard", None)
 
+# Those that depend on what is to be learnt.
+TARGET_AWARE = ("piecewise_linear",)
+
 __all__ = [
     "ENCODINGS",
+    "TARGET_AWARE",
     "Table",
     "TableEncoder",
     "check_table",

@@ -13,7 +13,7 @@ from sklearn.base import clone
 from sklearn.utils import Tags
 from sklearn.utils.validation import validate_data
 
-from sk_distill.encoding import Table, check_table
+from sk_distill.encoding import TARGET_AWARE, Table, check_table
 from sk_distill.networks.answering import AnsweringClassifier
 from sk_distill.networks.parameters import (
     check_objective,
@@ -130,13 +130,12 @@ class NetworkClassifier(AnsweringClassifier):
 
             from sk_distill.training import Objective
 
-            self.n_iter_, self.history_ = self._train(
+            self._train_alone(
                 self._encode(rows, transfer),
                 Objective(distillation_weight, temperature, loss),
                 draw_seed(self.random_state),
                 warm=warm,
             )
-            self.loss_curve_ = self.history_["train_loss"]
         return self
 
     def fit_path(
@@ -173,34 +172,34 @@ class NetworkClassifier(AnsweringClassifier):
         if self._dtype() is np.float32:
             warn_of_rounding(self, max(temperature for _, temperature in candidates))
         seed = draw_seed(self.random_state)
-        first = clone(self).set_params(random_state=seed)
-        taught = [c for c in candidates if not is_nothing(c[0])]
-        plain = None
-        if len(taught) < len(candidates):
-            plain = clone(first).fit(X, y, sample_weight)
-        distilled: Iterator[Self] = iter(())
-        if taught:
-            rows, transfer = first._read(
-                first._check_before_fit(X),
-                y,
-                sample_weight,
-                soft_targets,
-                transfer_X,
-                transfer_targets,
-            )
-            first._learn_encoding(rows)
+        student = clone(self).set_params(random_state=seed)
+        table = student._check_before_fit(X)
+        rows, transfer = student._read(
+            table, y, sample_weight, soft_targets, transfer_X, transfer_targets
+        )
+        student._learn_encoding(rows)
 
-            from sk_distill.training import Objective
+        from sk_distill.training import Objective
 
-            distilled = first._train_path(
-                first._encode(rows, transfer),
-                [Objective(*candidate, loss) for candidate in taught],
-                seed,
-                plain,
-            )
+        plain = copy(student)
+        if any(is_nothing(weight) for weight, _ in candidates):
+            labelled = rows._replace(soft_targets=None)
+            if self.encoding in TARGET_AWARE:
+                plain._learn_encoding(labelled)
+            data = plain._encode(labelled, None)
+            plain._train_alone(data, Objective(0.0, 1.0, loss), seed)
+        distilled = student._train_path(
+            student._encode(rows, transfer),
+            [
+                Objective(weight, temperature, loss)
+                for weight, temperature in candidates
+                if not is_nothing(weight)
+            ],
+            seed,
+            plain,
+        )
         return [
-            plain if plain is not None and is_nothing(weight) else next(distilled)
-            for weight, _ in candidates
+            plain if is_nothing(weight) else next(distilled) for weight, _ in candidates
         ]
 
     def _check_before_fit(self, X: Any) -> Table:
@@ -353,16 +352,23 @@ class NetworkClassifier(AnsweringClassifier):
         data: TrainingData,
         objectives: Sequence[Objective],
         seed: int,
-        plain: Self | None,
+        plain: Self,
     ) -> Iterator[Self]:
-        """Yield a fitted copy for each objective; ``plain`` is that of λ = 0."""
+        """Yield a fitted copy for each objective.
+
+        ``plain`` is that of λ = 0, if λ = 0 is wanted, or not fitted.
+        """
         for objective in objectives:
             student = copy(self)
-            student.n_iter_, student.history_ = student._train(
-                data, objective, seed, warm=False
-            )
-            student.loss_curve_ = student.history_["train_loss"]
+            student._train_alone(data, objective, seed)
             yield student
+
+    def _train_alone(
+        self, data: TrainingData, objective: Objective, seed: int, *, warm: bool = False
+    ) -> None:
+        """Train on one objective and set what a fit says of it."""
+        self.n_iter_, self.history_ = self._train(data, objective, seed, warm=warm)
+        self.loss_curve_ = self.history_["train_loss"]
 
     def __sklearn_tags__(self) -> Tags:
         """Say that missing values and strings are welcome."""

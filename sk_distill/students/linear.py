@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from sk_distill.encoding import Table
+from sk_distill.encoding import TARGET_AWARE, Table
 from sk_distill.networks import NetworkClassifier, n_outputs
 from sk_distill.networks.mlp import (
     make_perceptron,
@@ -238,7 +238,7 @@ class LinearStudent(NetworkClassifier):
         data: TrainingData,
         objectives: Sequence[Objective],
         seed: int,
-        plain: Self | None,
+        plain: Self,
     ) -> Iterator[Self]:
         if self.solver == "adam" or self.callbacks:
             yield from super()._train_path(data, objectives, seed, plain)
@@ -248,8 +248,7 @@ class LinearStudent(NetworkClassifier):
 
         outputs = n_outputs(self.classes_)
         start = None
-        if plain is not None and self.encoding != "piecewise_linear":
-            # Bins for labels and for soft targets are not the same.
+        if hasattr(plain, "intercept_") and self.encoding not in TARGET_AWARE:
             start = plain._build_module(outputs, warm=True).double()
         for trained in train_path(
             partial(self._build_module, outputs, warm=False),

@@ -275,7 +275,7 @@ class MLPStudent(NetworkClassifier):
         data: TrainingData,
         objectives: Sequence[Objective],
         seed: int,
-        plain: Self | None,
+        plain: Self,
     ) -> Iterator[Self]:
         if self.solver == "lbfgs" or self.callbacks or self.net_params:
             # Callbacks look at one training, and an optimiser may mix its parameters.

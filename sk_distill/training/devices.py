@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import torch
+from threadpoolctl import ThreadpoolController
 
 
 def resolve_device(owner: str, device: Any) -> torch.device:
@@ -43,15 +45,24 @@ def resolve_device(owner: str, device: Any) -> torch.device:
     return found
 
 
+@cache
+def _blas() -> ThreadpoolController:
+    """Return what limits the threads of BLAS; to find the libraries takes a while."""
+    return ThreadpoolController()
+
+
 @contextmanager
-def intra_op_threads(n_threads: int | None) -> Iterator[None]:
-    """Let torch use ``n_threads`` inside the block; None leaves the number alone."""
+def threads(n_threads: int | None) -> Iterator[None]:
+    """Let torch use ``n_threads`` inside the block; None leaves the number alone.
+
+    What little numpy and scipy multiply in the meantime they do with one: the threads
+    of their BLAS wait for more by turning round, on the cores that torch computes on.
+    """
     before = torch.get_num_threads()
-    if n_threads is None or n_threads >= before:
-        yield
-        return
-    torch.set_num_threads(n_threads)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+    with _blas().limit(limits=1, user_api="blas"):
+        # Limiting OpenMP's BLAS, where there is one, limits torch too.
+        torch.set_num_threads(before if n_threads is None else min(n_threads, before))
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)

@@ -17,7 +17,7 @@ from sk_distill.seeding import isolated_seed
 from sk_distill.training.batches import TensorRows
 from sk_distill.training.curves import loss_curves
 from sk_distill.training.data import TrainingData
-from sk_distill.training.devices import intra_op_threads, resolve_device
+from sk_distill.training.devices import resolve_device, threads
 from sk_distill.training.holdout import holdout_mask
 from sk_distill.training.net import make_net
 from sk_distill.training.objective import Objective, both_columns
@@ -32,6 +32,13 @@ from sk_distill.training.tensor_net import TensorNet
 # have members of their own.
 _SMALL_BATCH = 20_000_000
 _SMALL_BATCH_OF_STACK = 2_000_000
+
+
+# Iterations that cost as much as to look at the curvature anew.
+_MOST_STEPS = 8
+
+# How much of solutions is added and taken away to point to the next one.
+_FARTHEST = 30
 
 
 @dataclass(frozen=True)
@@ -114,43 +121,53 @@ def train_path(
     start : nn.Module or None
         The solution at λ = 0, if it is known.
     """
-    solutions = [] if start is None else [(Objective(), start)]
-    curvature = None
+    # By the share of λ in the objective, 1 / (1 + λ).
+    solutions: list[tuple[float, nn.Module]] = [] if start is None else [(1.0, start)]
+    curvature, is_stale = None, True
     for objective in objectives:
-        if solutions and curvature is None:
+        if solutions and is_stale:
             curvature = _curvature_at(solutions[-1][1], data, plan)
-        begin = partial(_extrapolate, build, solutions, objective)
-        trained = _read(
-            _train(begin, objective, data, plan, owner, curvature), plan, owner
-        )
+        begin = partial(_extrapolate, build, solutions, objective.hard_share)
+        net = _train(begin, objective, data, plan, owner, curvature)
+        trained = _read(net, plan, owner)
         yield trained
-        solutions = [*solutions[-1:], (objective, trained.module)]
+        is_stale = trained.n_iter > _MOST_STEPS
+        share = objective.hard_share
+        # Of two solutions at one λ, which differ in T, the later one counts.
+        solutions = [pair for pair in solutions if pair[0] != share][-2:]
+        solutions.append((share, trained.module))
 
 
 def _extrapolate(
     build: Callable[[], nn.Module],
-    solutions: Sequence[tuple[Objective, nn.Module]],
-    objective: Objective,
+    solutions: Sequence[tuple[float, nn.Module]],
+    share: float,
 ) -> nn.Module:
-    """Return a module with the weights that the last two solutions point to.
+    """Return a module with the weights that the last solutions point to.
 
-    Along λ they depend on its share 1 / (1 + λ), and almost on a straight line.
+    Along λ's share the weights run almost straight: three of them make a parabola, by
+    Lagrange's formula.
     """
     module = build()
     if not solutions:
         return module
-    module.double().load_state_dict(solutions[-1][1].state_dict())
-    if len(solutions) < 2 or objective.hard_share == solutions[-1][0].hard_share:
-        return module
-    (before, first), (last, second) = solutions
-    way = last.hard_share - before.hard_share
-    if way:
-        share = (objective.hard_share - last.hard_share) / way
-        with torch.no_grad():
-            for now, a, b in zip(
-                *(m.parameters() for m in (module, first, second)), strict=True
-            ):
-                now.add_(b - a, alpha=share)
+    shares = [known for known, _ in solutions]
+    factors = [
+        float(np.prod([(share - b) / (a - b) for b in shares if b != a]))
+        for a in shares
+    ]
+    if np.abs(factors).sum() > _FARTHEST:
+        # Too far away for solutions that are so close together.
+        factors = [0.0] * (len(factors) - 1) + [1.0]
+    with torch.no_grad():
+        for parameter, *known in zip(
+            module.double().parameters(),
+            *(solution.parameters() for _, solution in solutions),
+            strict=True,
+        ):
+            parameter.zero_()
+            for factor, weights in zip(factors, known, strict=True):
+                parameter.add_(weights, alpha=factor)
     return module
 
 
@@ -159,9 +176,10 @@ def _curvature_at(
 ) -> Preconditioner | None:
     inputs = data.inputs
     rows = inputs if isinstance(inputs, SlotRows) else torch.from_numpy(inputs)
-    with torch.no_grad():
+    n_threads = _threads(module, plan, len(inputs), torch.device("cpu"))
+    with torch.no_grad(), threads(n_threads):
         logits = both_columns(module(rows))
-    return _precondition(data, plan, logits.softmax(-1).numpy())
+        return _precondition(data, plan, logits.softmax(-1).numpy())
 
 
 def _read(net: TensorNet, plan: TrainingPlan, owner: str) -> TrainedModule:
@@ -210,26 +228,27 @@ def _train(
     device = resolve_device(owner, plan.device)
     with isolated_seed(plan.seed, device):
         module = build().to(torch.from_numpy(np.empty(0, data.inputs.dtype)).dtype)
-        train_rows, validation_rows = _split(data, objective, plan, device)
-        if curvature is None and plan.solver == "lbfgs" and is_linear(module):
-            curvature = _precondition(data, plan, data.class_shares())
-        net = make_net(
-            module,
-            objective,
-            plan,
-            device,
-            plan.alpha / data.total_weight,
-            validates=validation_rows is not None,
-            penalty_map=getattr(data.inputs, "unit_map", None),
-            preconditioner=curvature,
-        )
-        try:
-            with intra_op_threads(_threads(module, plan, len(data.inputs), device)):
+        with threads(_threads(module, plan, len(data.inputs), device)):
+            train_rows, validation_rows = _split(data, objective, plan, device)
+            if curvature is None and plan.solver == "lbfgs" and is_linear(module):
+                curvature = _precondition(data, plan, data.class_shares())
+            net = make_net(
+                module,
+                objective,
+                plan,
+                device,
+                plan.alpha / data.total_weight,
+                validates=validation_rows is not None,
+                penalty_map=getattr(data.inputs, "unit_map", None),
+                preconditioner=curvature,
+            )
+            try:
                 net.run(train_rows, validation_rows)
-        except TrainingDivergedError as error:
-            raise TrainingDivergedError(_advice(owner, plan, net, error)) from error
-        except UntrainedError as error:
-            raise RuntimeError(f"{owner}: {error}") from error
+            except TrainingDivergedError as error:
+                advice = _advice(owner, plan, net, error)
+                raise TrainingDivergedError(advice) from error
+            except UntrainedError as error:
+                raise RuntimeError(f"{owner}: {error}") from error
     return net
 
 
@@ -249,11 +268,12 @@ def _threads(
     module: nn.Module, plan: TrainingPlan, n_rows: int, device: torch.device
 ) -> int | None:
     """Return 1 where a second thread would cost more than it saves."""
-    batch_rows = n_rows if plan.solver == "lbfgs" else min(n_rows, plan.batch_size)
-    n_multiplications = batch_rows * sum(p.numel() for p in module.parameters())
+    if device.type != "cpu" or plan.solver == "lbfgs":
+        return None
+    n_weights = sum(p.numel() for p in module.parameters())
     is_stack = isinstance(module, StackedMLP) and module.n_members > 1
     small = _SMALL_BATCH_OF_STACK if is_stack else _SMALL_BATCH
-    return 1 if device.type == "cpu" and n_multiplications < small else None
+    return 1 if min(n_rows, plan.batch_size) * n_weights < small else None
 
 
 def _split(

@@ -67,9 +67,9 @@ class ScipyLBFGS(torch.optim.Optimizer):
         for group in self.param_groups:
             for param in group["params"]:
                 params.append(param)
-                blocks.append(_penalised(param, **_penalty_of(group)))
-        # The penalty is half the square of the norm of this times all parameters.
-        penalised = block_diag(blocks, format="csr")
+                blocks.append(_curvature(param, **_penalty_of(group)))
+        # The Hessian of the penalty.
+        curvature = block_diag(blocks, format="csr")
 
         at = self.preconditioner
         largest = np.inf
@@ -78,7 +78,7 @@ class ScipyLBFGS(torch.optim.Optimizer):
             return u if at is None else at.to_parameters(u)
 
         def penalty(x: NDArray[Any]) -> float:
-            return 0.5 * float(np.square(penalised @ x).sum())
+            return 0.5 * float(x @ (curvature @ x))
 
         def value_and_gradient(u: NDArray[Any]) -> tuple[float, NDArray[Any]]:
             nonlocal largest
@@ -87,10 +87,10 @@ class ScipyLBFGS(torch.optim.Optimizer):
             with torch.enable_grad():
                 loss = closure().item()
             gradient = _read(_gradient(param) for param in params)
-            seen = penalised @ x
-            gradient += penalised.T @ seen
+            of_penalty = curvature @ x
+            gradient += of_penalty
             largest = np.abs(gradient).max()
-            value = loss + 0.5 * float(seen @ seen)
+            value = loss + 0.5 * float(x @ of_penalty)
             return value, gradient if at is None else at.to_gradient(gradient)
 
         def record(intermediate_result: OptimizeResult) -> None:
@@ -102,22 +102,29 @@ class ScipyLBFGS(torch.optim.Optimizer):
 
         self.losses = []
         start = _read(params)
-        self.result = minimize(
-            value_and_gradient,
-            start if at is None else at.to_variables(start),
-            jac=True,
-            method="L-BFGS-B",
-            callback=record,
-            options={
-                "maxiter": self.max_iter,
-                # A line search takes few evaluations; scipy's own limit of 15,000 in
-                # all would end a long fit without a word.
-                "maxfun": 10 * self.max_iter + 100,
-                "maxls": 50,
-                "gtol": 0,
-                "ftol": 64 * np.finfo(float).eps,
-            },
-        )
+        if at is not None:
+            start = at.to_variables(start)
+        first = [value_and_gradient(start)]
+        if largest <= self.tol:
+            self.result = OptimizeResult(x=start, fun=first[0][0], nit=0, status=0)
+        else:
+            self.result = minimize(
+                # scipy begins by looking where we have looked.
+                lambda u: first.pop() if first else value_and_gradient(u),
+                start,
+                jac=True,
+                method="L-BFGS-B",
+                callback=record,
+                options={
+                    "maxiter": self.max_iter,
+                    # A line search takes few evaluations; scipy's own limit of 15,000
+                    # in all would end a long fit without a word.
+                    "maxfun": 10 * self.max_iter + 100,
+                    "maxls": 50,
+                    "gtol": 0,
+                    "ftol": 64 * np.finfo(float).eps,
+                },
+            )
         x = parameters(self.result.x)
         _write(params, x)
         return torch.tensor(self.result.fun - penalty(x))
@@ -127,12 +134,13 @@ def _penalty_of(group: dict[str, Any]) -> dict[str, Any]:
     return {name: group[name] for name in ("weight_decay", "penalty_map")}
 
 
-def _penalised(param: Tensor, weight_decay: float, penalty_map: Any) -> Any:
-    """Return the matrix whose product with the flat parameter is to be small."""
+def _curvature(param: Tensor, weight_decay: float, penalty_map: Any) -> Any:
+    """Return the Hessian of a flat parameter's penalty."""
     if penalty_map is None:
-        return np.sqrt(weight_decay) * eye_array(param.numel(), format="csr")
+        return weight_decay * eye_array(param.numel(), format="csr")
     # A flat parameter runs through the outputs first.
-    return np.sqrt(weight_decay) * kron(penalty_map, eye_array(param.shape[1]))
+    squares = penalty_map.T @ penalty_map
+    return weight_decay * kron(squares, eye_array(param.shape[1]))
 
 
 def _gradient(param: Tensor) -> Tensor:

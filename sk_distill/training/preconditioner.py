@@ -15,8 +15,11 @@ _MOST_VARIABLES = 3_000
 # All outputs are taken together as long as they make few variables.
 _MOST_JOINT = 600
 
-# Multiplications for a matrix of second moments: beyond, a part of the rows will do.
-_MOST_PRODUCTS = 100_000_000
+# Of fewer rows a column, all of whose entries count, the moments say little.
+_FEWEST_ROWS = 4
+
+# Multiplications for second moments: beyond, a part of the rows will do.
+_MOST_PRODUCTS = 50_000_000
 
 
 class Preconditioner:
@@ -84,11 +87,13 @@ def precondition(
     Returns
     -------
     preconditioner : Preconditioner or None
-        None where there are too many variables.
+        None where there are too many variables, or too few rows for them.
     """
     rows = inputs.matrix if isinstance(inputs, SlotRows) else inputs
     n_rows, n_variables = rows.shape[0], rows.shape[1] + 1
     if n_variables > _MOST_VARIABLES:
+        return None
+    if isinstance(inputs, np.ndarray) and n_rows < _FEWEST_ROWS * n_variables:
         return None
     ones = np.ones((n_rows, 1))
     weight = np.ones(n_rows) if weight is None else weight
@@ -104,40 +109,40 @@ def precondition(
 
     n_outputs = 1 if proba.shape[1] == 2 else proba.shape[1]
     joint = len(proba) > 1 and n_outputs > 1 and n_outputs * n_variables <= _MOST_JOINT
+    n_blocks = n_outputs * (n_outputs + 1) // 2 if joint else 1
+    stride = _stride(rows, n_blocks)
     if not joint:
         curvature = (proba * (1 - proba)).mean(axis=1)
-        hessian = moments(rows, weight * curvature) + ridge
+        hessian = second_moments(rows, weight * curvature, stride) + ridge
         return Preconditioner(_definite(hessian))
     hessian = np.empty((n_variables, n_outputs, n_variables, n_outputs))
     for a in range(n_outputs):
         for b in range(a + 1):
-            curvature = proba[:, a] * ((a == b) - proba[:, b])
-            block = moments(rows, weight * curvature) + (a == b) * ridge
+            if a == b:
+                curvature = proba[:, a] * (1 - proba[:, a])
+                block = second_moments(rows, weight * curvature, stride) + ridge
+            else:
+                block = -second_moments(
+                    rows, weight * proba[:, a] * proba[:, b], stride
+                )
             hessian[:, a, :, b] = hessian[:, b, :, a] = block
     n_all = n_variables * n_outputs
     return Preconditioner(_definite(hessian.reshape(n_all, n_all)))
 
 
-def moments(rows: Any, weight: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return ``rows.T @ diag(weight) @ rows``.
-
-    Of many rows every k-th is looked at, and the diagonal, of which each row tells
-    something even of a level that is rare, is made what it is over all.
-    """
+def _stride(rows: Any, n_blocks: int) -> int:
+    """Return 1, or of how many rows one will do."""
     n_entries = rows.nnz / rows.shape[0] if issparse(rows) else rows.shape[1]
-    stride = max(1, int(rows.shape[0] * n_entries**2 / _MOST_PRODUCTS))
-    some = rows[::stride]
-    product = some.T @ _scaled(some, weight[::stride])
-    product = product.toarray() if issparse(rows) else product
-    if stride == 1:
-        return product
-    squares = rows.multiply(rows) if issparse(rows) else rows**2
-    diagonal = np.abs(squares.T @ weight)
-    seen = np.abs(np.diag(product))
-    scale = np.sqrt(diagonal / np.where(seen > 0, seen, 1))
-    product = product * scale * scale[:, None]
-    np.fill_diagonal(product, np.where(np.diag(product) < 0, -diagonal, diagonal))
-    return product
+    return max(1, int(n_blocks * rows.shape[0] * n_entries**2 / _MOST_PRODUCTS))
+
+
+def second_moments(
+    rows: Any, weight: NDArray[np.float64], stride: int
+) -> NDArray[np.float64]:
+    """Return ``rows.T @ diag(weight) @ rows``, looking at every ``stride``-th row."""
+    some, factor = rows[::stride], rows.shape[0] / len(weight[::stride])
+    product = some.T @ _scaled(some, factor * weight[::stride])
+    return product.toarray() if issparse(rows) else product
 
 
 def _scaled(rows: Any, weight: NDArray[np.float64]) -> Any:
@@ -148,7 +153,8 @@ def _scaled(rows: Any, weight: NDArray[np.float64]) -> Any:
 def _definite(hessian: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return a Hessian that rounding, or a direction that nothing curves, spoils not.
 
-    The biases of all outputs may rise together, and a slot may have no row.
+    The biases of all outputs may rise together, and the rows that were looked at may
+    have none of a slot, which is then taken to be rare.
     """
     diagonal = np.diag(hessian)
-    return hessian + np.diag(1e-6 * diagonal + 1e-9 * diagonal.max())
+    return hessian + np.diag(1e-6 * diagonal + 1e-5 * diagonal.mean())
