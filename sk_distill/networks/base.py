@@ -181,23 +181,26 @@ class NetworkClassifier(AnsweringClassifier):
 
         from sk_distill.training import Objective
 
-        plain = copy(student)
-        if any(is_nothing(weight) for weight, _ in candidates):
+        taught = [
+            Objective(weight, temperature, loss)
+            for weight, temperature in candidates
+            if not is_nothing(weight)
+        ]
+        wants_plain = len(taught) < len(candidates)
+        joins = wants_plain and student._sees_the_same_alone(transfer)
+        plain, alone = copy(student), Objective(0.0, 1.0, loss)
+        if joins:
+            taught.insert(0, alone)
+        elif wants_plain:
             labelled = rows._replace(soft_targets=None)
             if self.encoding in TARGET_AWARE:
                 plain._learn_encoding(labelled)
-            data = plain._encode(labelled, None)
-            plain._train_alone(data, Objective(0.0, 1.0, loss), seed)
+            plain._train_alone(plain._encode(labelled, None), alone, seed)
         distilled = student._train_path(
-            student._encode(rows, transfer),
-            [
-                Objective(weight, temperature, loss)
-                for weight, temperature in candidates
-                if not is_nothing(weight)
-            ],
-            seed,
-            plain,
+            student._encode(rows, transfer), taught, seed, plain
         )
+        if joins:
+            plain = next(distilled)
         return [
             plain if is_nothing(weight) else next(distilled) for weight, _ in candidates
         ]
@@ -346,6 +349,13 @@ class NetworkClassifier(AnsweringClassifier):
         )
         self._keep(trained.module)
         return trained.n_iter, trained.history
+
+    def _sees_the_same_alone(self, transfer: Rows | None) -> bool:
+        """Whether at λ = 0 it would be trained on the same rows, encoded alike.
+
+        Then that is one objective of a path among others.
+        """
+        return False
 
     def _train_path(
         self,

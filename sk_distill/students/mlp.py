@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from sk_distill.encoding import Table
+from sk_distill.encoding import TARGET_AWARE, Table
 from sk_distill.inference import mlp_logits
 from sk_distill.networks import NetworkClassifier, n_outputs
 from sk_distill.networks.mlp import (
@@ -35,6 +35,7 @@ from sk_distill.validation import (
 )
 
 if TYPE_CHECKING:
+    from sk_distill.networks.rows import Rows
     from sk_distill.nn import SlotRows, StackedMLP
     from sk_distill.training import Objective, TrainingData, TrainingPlan
 
@@ -269,6 +270,11 @@ class MLPStudent(NetworkClassifier):
             n_members=n_members,
             alike=True,
         )
+
+    def _sees_the_same_alone(self, transfer: Rows | None) -> bool:
+        # Held-out rows are chosen by the teacher, or by the labels.
+        holds_out = self.early_stopping and self.solver != "lbfgs"
+        return not (transfer or holds_out or self.encoding in TARGET_AWARE)
 
     def _train_path(
         self,

@@ -24,7 +24,6 @@ class StackedObjective(Objective):
     Parameters
     ----------
     objectives : sequence of Objective
-        None of them at λ = 0, which has no use of soft targets.
     """
 
     hard_shares: Tensor
@@ -52,8 +51,8 @@ class StackedObjective(Objective):
         """Return what :meth:`forward` wants; see :meth:`Objective.make_targets`."""
         assert codes is not None
         assert soft_targets is not None
-        # What one member wants of two terms serves all, and of blends what they share.
-        one = min(self.objectives, key=lambda objective: objective.blends)
+        # What a member of two terms wants serves all, and of blends what they share.
+        one = min(self.objectives, key=lambda o: (o.blends, o.soft_share == 0))
         targets = one.make_targets(codes, soft_targets, sample_weight)
         if self.blends:
             del targets["blend"]
