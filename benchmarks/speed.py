@@ -1,32 +1,51 @@
 """Ratios of times, each pair measured turn by turn in one process.
 
-    python benchmarks/speed.py [--repeats 5] [--only fit|linear|predict|size]
+    python benchmarks/speed.py [--repeats 5] [--only fit --only search ...]
+    python benchmarks/speed.py --device cuda
 
 The table is 50,000 rows, 30 columns, 5 classes; networks have 64 hidden units, batches
 128 rows, trainings 5 epochs. A ratio is that of the medians; the spread is that of the
 ratios of single repeats. Absolute times say more about the machine than about the
 package.
+
+With another device it times what that is for: rows per second in batches of 8,192, and
+100 λ × 5 folds on 1,000,000 rows, beside the bare loop on the same device.
 """
 
 import argparse
+import multiprocessing
 import pickle
+import resource
+import subprocess
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from statistics import median
+from tempfile import TemporaryDirectory
 from time import perf_counter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
+from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from skorch import NeuralNetClassifier
 from torch import nn
 
-from sk_distill import DistilledClassifier, LinearStudent, MLPStudent
+from sk_distill import (
+    DistillationWarning,
+    DistilledClassifier,
+    DistilledClassifierCV,
+    LinearStudent,
+    MLPStudent,
+)
 
 N_ROWS, N_COLUMNS, N_CLASSES = 50_000, 30, 5
 HIDDEN, BATCH, EPOCHS, RATE = 64, 128, 5, 1e-3
@@ -41,13 +60,13 @@ class Row(NamedTuple):
     reached: bool
 
 
-def make_table():
+def make_table(seed: int = 0):
     """Return rows, labels with noise, and soft targets that a teacher might give."""
-    rng = np.random.default_rng(0)
+    truth, rng = np.random.default_rng(1000), np.random.default_rng(seed)
+    first = truth.normal(size=(N_COLUMNS, 32))
+    second = truth.normal(size=(32, N_CLASSES))
     X = rng.normal(size=(N_ROWS, N_COLUMNS))
-    scores = np.tanh(X @ rng.normal(size=(N_COLUMNS, 32)) / 3) @ rng.normal(
-        size=(32, N_CLASSES)
-    )
+    scores = np.tanh(X @ first / 3) @ second
     proba = np.exp(scores - scores.max(axis=1, keepdims=True))
     proba /= proba.sum(axis=1, keepdims=True)
     labels = (proba.cumsum(axis=1) > rng.random((N_ROWS, 1))).argmax(axis=1)
@@ -223,7 +242,7 @@ def predict_rows(repeats: int) -> Iterator[Row]:
             lambda model=model: model.predict_proba(row),
             lambda: regression.predict_proba(row),
             repeats,
-            at_most=1.3,
+            at_most=1.0,
             number=2000,
         )
     network = MLPClassifier((HIDDEN,), max_iter=1).fit(X[:2000], Y[:2000])
@@ -236,6 +255,203 @@ def predict_rows(repeats: int) -> Iterator[Row]:
         repeats,
         at_most=1.2,
         number=5,
+    )
+
+
+def search_rows(repeats: int) -> Iterator[Row]:
+    """20 λ in 5 folds of 20,000 rows; both sides find the teacher in a cache."""
+    X_search, Y_search = X[:20_000], Y[:20_000]
+    weights = [0.0, *np.geomspace(0.1, 30, 18), np.inf]
+    for name, student, target in (
+        ("mlp", mlp_student(), 6),
+        ("linear", LinearStudent(device="cpu"), 4),
+    ):
+        with TemporaryDirectory() as folder:
+            parts = {"memory": folder, "random_state": 0}
+            ours = DistilledClassifierCV(
+                GaussianNB(), student, distillation_weights=weights, cv=5, **parts
+            )
+            theirs = GridSearchCV(
+                DistilledClassifier(GaussianNB(), student, **parts),
+                {"distillation_weight": weights},
+                scoring="neg_log_loss",
+                cv=5,
+            )
+            yield compare(
+                f"20 λ x 5 folds, {name} student / GridSearchCV",
+                lambda ours=ours: ours.fit(X_search, Y_search),
+                lambda theirs=theirs: theirs.fit(X_search, Y_search),
+                repeats,
+                times_faster=target,
+            )
+            gap = np.abs(
+                ours.cv_results_["mean_test_score"]
+                - theirs.cv_results_["mean_test_score"]
+            ).max()
+            print(f"largest difference in score, {name} student: {gap:.1e}")
+
+
+def job_rows(repeats: int) -> Iterator[Row]:
+    """A search in two processes, beside the same search in one."""
+    X_search, Y_search = X[:20_000], Y[:20_000]
+    with TemporaryDirectory() as folder:
+        model = DistilledClassifier(
+            GaussianNB(), mlp_student(), memory=folder, random_state=0
+        )
+        grid = {"distillation_weight": np.geomspace(0.1, 30, 10)}
+        searches = [
+            GridSearchCV(model, grid, scoring="neg_log_loss", cv=5, n_jobs=n_jobs)
+            for n_jobs in (2, 1)
+        ]
+        two, one = (
+            lambda search=search: search.fit(X_search, Y_search) for search in searches
+        )
+        yield compare(
+            "GridSearchCV over 10 λ, n_jobs=2 / n_jobs=1", two, one, repeats, at_most=1
+        )
+
+
+def label_rows(repeats: int) -> Iterator[Row]:
+    """From labels alone to the loss on unseen rows that MLPClassifier comes to."""
+    half = N_ROWS // 2
+    X_unseen, Y_unseen = make_table(seed=1)[:2]
+    X_unseen, Y_unseen = X_unseen[:half], Y_unseen[:half]
+    classifier = make_pipeline(
+        StandardScaler(),
+        MLPClassifier((HIDDEN,), early_stopping=True, random_state=0),
+    )
+    student = MLPStudent(
+        (HIDDEN,), encoding="standard", max_iter=10, random_state=0, device="cpu"
+    )
+    yield compare(
+        "MLPStudent.fit, labels / MLPClassifier, early stopping",
+        lambda: student.fit(X, Y),
+        lambda: classifier.fit(X, Y),
+        repeats,
+        at_most=0.7,
+    )
+    losses = [
+        log_loss(Y_unseen, model.predict_proba(X_unseen))
+        for model in (student, classifier)
+    ]
+    print("log loss on unseen rows: ours {:.4f}, theirs {:.4f}".format(*losses))
+
+
+def import_rows(repeats: int) -> Iterator[Row]:
+    """Seconds that ``import sk_distill`` takes where scikit-learn is imported."""
+    code = (
+        "import sklearn.linear_model, time; start = time.perf_counter(); "
+        "import sk_distill; print(time.perf_counter() - start)"
+    )
+    seconds = [
+        float(subprocess.check_output([sys.executable, "-c", code]))
+        for _ in range(repeats)
+    ]
+    spread = f"{min(seconds):.2f} .. {max(seconds):.2f} s"
+    middle = median(seconds)
+    yield Row(
+        "import sk_distill, beyond sklearn.linear_model",
+        middle,
+        float("nan"),
+        spread,
+        "<= 0.1 s",
+        middle <= 0.1,
+    )
+
+
+def large_fit(n_rows: int, results: Any) -> None:
+    """Send the seconds of a fit, and the megabytes of the process at its peak."""
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(n_rows, N_COLUMNS)).astype(np.float32)
+    labels = rng.integers(0, N_CLASSES, n_rows)
+    proba = rng.dirichlet(np.ones(N_CLASSES), n_rows)
+    start = perf_counter()
+    mlp_student().fit(rows, labels, soft_targets=proba)
+    seconds = perf_counter() - start
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    results.put((seconds, peak))
+
+
+def scale_rows(repeats: int) -> Iterator[Row]:
+    """1,000,000 rows, in a process of their own, beside 100,000."""
+    context = multiprocessing.get_context("spawn")
+
+    def run(n_rows: int) -> tuple[float, float]:
+        results = context.Queue()
+        process = context.Process(target=large_fit, args=(n_rows, results))
+        process.start()
+        outcome = results.get()
+        process.join()
+        return outcome
+
+    n_large, n_small = 1_000_000, 100_000
+    pairs = [(run(n_large), run(n_small)) for _ in range(min(repeats, 3))]
+    ratios = [a / b * n_small / n_large for (a, _), (b, _) in pairs]
+    large, small = (median(run[i][0] for run in pairs) for i in (0, 1))
+    ratio = large / small * n_small / n_large
+    yield Row(
+        "MLPStudent.fit per row, 1,000,000 / 100,000 rows",
+        large,
+        small,
+        f"{ratio:.2f} ({min(ratios):.2f} .. {max(ratios):.2f})",
+        "<= 1.3",
+        ratio <= 1.3,
+    )
+    peak = max(run[0][1] for run in pairs)
+    most = 3 * n_large * N_COLUMNS * 4 / 2**20 + 1024
+    yield Row(
+        "its peak memory, the process included",
+        float("nan"),
+        float("nan"),
+        f"{peak:,.0f} MB",
+        f"<= {most:,.0f} MB",
+        peak <= most,
+    )
+
+
+def device_rows(device: str, repeats: int) -> Iterator[Row]:
+    """What a device is for: large batches, and many candidates at once."""
+    n_rows, batch = 1_000_000, 8_192
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(n_rows, N_COLUMNS)).astype(np.float32)
+    labels = rng.integers(0, N_CLASSES, n_rows)
+    proba = rng.dirichlet(np.ones(N_CLASSES), n_rows).astype(np.float32)
+    student = mlp_student().set_params(batch_size=batch, device=device)
+
+    def bare() -> None:
+        inputs, targets = (torch.from_numpy(a).to(device) for a in (rows, proba))
+        net = make_net().to(device)
+        optimizer = torch.optim.Adam(net.parameters(), lr=RATE, fused=True)
+        loss_function = nn.CrossEntropyLoss()
+        for _ in range(EPOCHS):
+            order = torch.randperm(n_rows, device=device)
+            for index in order.split(batch):
+                optimizer.zero_grad()
+                loss_function(net(inputs[index]), targets[index]).backward()
+                optimizer.step()
+        torch.cuda.synchronize()
+
+    row = compare(
+        f"MLPStudent.fit / bare torch loop, {device}, batches of 8,192",
+        lambda: student.fit(rows, labels, soft_targets=proba),
+        bare,
+        repeats,
+        at_most=1.15,
+    )
+    print(f"rows per second: {EPOCHS * n_rows / row.ours:,.0f}")
+    yield row
+    search = DistilledClassifierCV(
+        student=student,
+        distillation_weights=np.geomspace(0.01, 100, 98),
+        cv=5,
+        random_state=0,
+    )
+    yield compare(
+        f"100 λ x 5 folds, 1,000,000 rows / 1 bare loop, {device}",
+        lambda: search.fit(rows, labels, teacher_proba=proba),
+        bare,
+        1,
+        at_most=float("inf"),
     )
 
 
@@ -254,7 +470,12 @@ def size_rows(repeats: int) -> Iterator[Row]:
 GROUPS = {
     "fit": fit_rows,
     "linear": linear_rows,
+    "labels": label_rows,
+    "search": search_rows,
+    "jobs": job_rows,
+    "scale": scale_rows,
     "predict": predict_rows,
+    "import": import_rows,
     "size": size_rows,
 }
 
@@ -272,14 +493,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--only", choices=GROUPS, action="append")
+    parser.add_argument("--device", default="cpu")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore", ConvergenceWarning)
+    warnings.simplefilter("ignore", DistillationWarning)
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads\n")
-    rows = [
-        row
-        for name in arguments.only or GROUPS
-        for row in GROUPS[name](arguments.repeats)
-    ]
+    if arguments.device == "cpu":
+        rows = [
+            row
+            for name in arguments.only or GROUPS
+            for row in GROUPS[name](arguments.repeats)
+        ]
+    else:
+        rows = list(device_rows(arguments.device, arguments.repeats))
     print(f"\n| {'what':54} | ours | theirs | ratio (spread) | target | |")
     print("| --- | ---: | ---: | --- | --- | --- |")
     for row in rows:

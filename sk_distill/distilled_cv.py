@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from inspect import signature
 from time import perf_counter
 from typing import Any, Self
 
@@ -12,6 +13,7 @@ from joblib import Parallel, delayed
 from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import check_cv
+from sklearn.utils import indexable
 from sklearn.utils.validation import validate_data
 
 from sk_distill._sklearn import safe_indexing
@@ -73,8 +75,9 @@ class DistilledClassifierCV(BaseDistilledClassifier):
         5. Every class must be among the rows that a fold trains on.
     scoring : str or callable, default="neg_log_loss"
         What to choose by: a name of ``sklearn.metrics.get_scorer_names()`` or a
-        callable ``(estimator, X, y) -> float``, the higher the better. Sample weights
-        weigh the score if it takes them.
+        callable ``(estimator, X, y) -> float``, the higher the better. Where there are
+        weights of rows or classes it is called with ``sample_weight`` too, if it is one
+        of scikit-learn's.
     refit : bool, default=True
         Whether to fit teacher and student on all rows once λ and T are chosen. Without,
         there is no ``student_``, and nothing predicts.
@@ -92,7 +95,7 @@ class DistilledClassifierCV(BaseDistilledClassifier):
         More rows for the teachers to label; see :class:`DistilledClassifier`. Each
         fold's teacher labels its own.
     class_weight : dict, "balanced" or None, default=None
-        Weights of the classes in both terms of the objective.
+        Weights of the classes in both terms of the objective, and in the score.
     memory : str or joblib.Memory, default=None
         Caches the teachers' soft targets, so that another search over λ, T or the
         student fits no teacher.
@@ -252,6 +255,7 @@ class DistilledClassifierCV(BaseDistilledClassifier):
             check_jobs(self, self.n_jobs)
             check_cache(self, self.memory)
             validate_data(self, X, skip_check_array=True)
+            (X,) = indexable(X)
             student = prepare_student(self, self.student, self.verbose)
             table = student._check_before_fit(X)
             classes, codes = encode_labels(self, table, y)
@@ -288,7 +292,6 @@ class DistilledClassifierCV(BaseDistilledClassifier):
                     student,
                     X,
                     labels,
-                    weight,
                     student_weight,
                     train,
                     test,
@@ -425,7 +428,6 @@ def _score_fold(
     X: Any,
     y: NDArray[Any],
     weight: NDArray[np.float64] | None,
-    student_weight: NDArray[np.float64] | None,
     train: NDArray[np.int64],
     test: NDArray[np.int64],
     soft_targets: SoftTargets,
@@ -438,7 +440,7 @@ def _score_fold(
     students = student.fit_path(
         safe_indexing(X, train),
         y[train],
-        None if student_weight is None else student_weight[train],
+        None if weight is None else weight[train],
         soft_targets=soft_targets.proba,
         transfer_X=soft_targets.transfer_X,
         transfer_targets=soft_targets.transfer_proba,
@@ -447,7 +449,9 @@ def _score_fold(
     )
     share = (perf_counter() - start) / len(candidates)
     X_test, y_test = safe_indexing(X, test), y[test]
-    weighing = {} if weight is None else {"sample_weight": weight[test]}
+    weighing = {}
+    if weight is not None and "sample_weight" in signature(scorer).parameters:
+        weighing["sample_weight"] = weight[test]
     scores, seconds = [], []
     for fitted in students:
         start = perf_counter()

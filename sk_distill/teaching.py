@@ -10,6 +10,7 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.model_selection import check_cv
+from sklearn.utils import indexable
 
 from sk_distill._sklearn import num_samples, safe_indexing
 from sk_distill.seeding import isolated_seed
@@ -116,6 +117,7 @@ def teach(
     soft_targets : list of SoftTargets
         Those of each subset.
     """
+    (X,) = indexable(X)
     transfer = [_transfer_rows(transfer_set, X, rows, len(y)) for rows in subsets]
     fits = _plan(X, y, subsets, cv, transfer_set)
     whole = [fit for fit in fits if len(fit.train) == len(y)]

@@ -381,6 +381,25 @@ def test_weights_weigh_the_scores(multiclass, weight):
         assert_allclose(model.scores_path_[0, 0, i], expected)
 
 
+def test_classes_that_weigh_more_weigh_more_in_the_scores(multiclass):
+    """Unweighted, the score favoured students of a teacher that is not weighted."""
+    X, y = multiclass
+    class_weight = {0: 1000, 1: 1e-4, 2: 1e-4}
+    model = search(class_weight=class_weight).fit(X, y)
+    assert (model.predict(X) == 0).all()
+
+
+def test_a_callable_gets_weights_only_if_it_takes_them(multiclass, weight):
+    def plain(estimator, X, y):
+        return -log_loss(y, estimator.predict_proba(X))
+
+    X, y = multiclass
+    model = search(scoring=plain, weights=[1.0], cv=3).fit(X, y, weight)
+    train, test = next(StratifiedKFold(3).split(X, y))
+    student = LinearStudent().fit(X[train], y[train], weight[train])
+    assert_allclose(model.scores_path_[0, 0, 0], plain(student, X[test], y[test]))
+
+
 def test_a_callable_scores(multiclass):
     X, y = multiclass
 

@@ -150,6 +150,42 @@ def test_a_net_of_the_users_own(multiclass):
         assert_allclose(mine.predict_proba(X), single.predict_proba(X), atol=1e-6)
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_row_of_the_path_is_a_single_fit_on_a_gpu(multiclass):
+    X, y = multiclass
+    student, proba = clone(MLP).set_params(device="cuda"), soft_targets(y)
+    path = student.fit_path(X, y, soft_targets=proba, candidates=CANDIDATES)
+    singles = one_by_one(student, X, y, CANDIDATES, soft_targets=proba)
+    assert_same(path, singles, X, atol=1e-3)
+
+
+def test_where_lambda_0_sees_the_same_rows_it_joins_the_others(multiclass):
+    """And is the student without a teacher all the same."""
+    X, y = multiclass
+    student = clone(MLP).set_params(encoding="standard", early_stopping=False)
+    proba = soft_targets(y)
+    path = student.fit_path(X, y, soft_targets=proba, candidates=CANDIDATES)
+    alone = clone(student).fit(X, y)
+    assert_allclose(path[0].predict_proba(X), alone.predict_proba(X), atol=2e-5)
+    only = student.fit_path(X, y, soft_targets=proba, candidates=[(0.0, 1.0)])
+    assert_array_equal(only[0].predict_proba(X), alone.predict_proba(X))
+
+
+@pytest.mark.parametrize("encoding", ["standard", "quantile"])
+def test_weights_that_solutions_point_to_are_a_start_and_no_more(binary, encoding):
+    """A parabola through three solutions, far apart or very close, is where the next
+    one begins; it ends at its own optimum."""
+    X, y = binary
+    student, proba = LinearStudent(encoding=encoding, n_bins=5), soft_targets(y)
+    weights = [0.0, 1e-6, 2e-6, 3.0, 3.0001, 3.0002, 50.0, np.inf]
+    candidates = [(weight, 1.0) for weight in weights]
+    path = student.fit_path(X, y, soft_targets=proba, candidates=candidates)
+    singles = one_by_one(student, X, y, candidates, soft_targets=proba)
+    for mine, single in zip(path, singles, strict=True):
+        assert_allclose(mine.predict_proba(X), single.predict_proba(X), atol=1e-5)
+
+
 def test_the_student_itself_stays_unfitted(multiclass):
     X, y = multiclass
     student = clone(MLP)

@@ -6,7 +6,13 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sk_distill import DistilledClassifier, LinearStudent, MLPStudent, MLPTeacher
+from sk_distill import (
+    DistilledClassifier,
+    DistilledClassifierCV,
+    LinearStudent,
+    MLPStudent,
+    MLPTeacher,
+)
 
 # A weighted row and a repeated row fall into other batches (and, with early stopping,
 # into another held-out part), so mini-batch training cannot give the same bits.
@@ -31,12 +37,16 @@ def expected_failures(estimator: Any) -> dict[str, str]:
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.filterwarnings("ignore:.*does not help")
 @parametrize_with_checks(
     [
         DistilledClassifier(),
         DistilledClassifier(LogisticRegression(), "linear"),
         DistilledClassifier(LogisticRegression(), MLPStudent(solver="lbfgs")),
         DistilledClassifier(LogisticRegression(), MLPStudent(max_iter=30)),
+        DistilledClassifierCV(
+            LogisticRegression(), "linear", distillation_weights=2, cv=2
+        ),
         LinearStudent(),
         LinearStudent(encoding=None),
         LinearStudent(solver="adam", max_iter=100, learning_rate_init=0.01),
