@@ -1,6 +1,15 @@
 """What is private in scikit-learn and used here all the same; nowhere else is."""
 
+from inspect import signature
+from typing import Any
+
 from sklearn.utils import _safe_indexing as safe_indexing
 from sklearn.utils.validation import _num_samples as num_samples
 
-__all__ = ["num_samples", "safe_indexing"]
+__all__ = ["num_samples", "safe_indexing", "takes_sample_weight"]
+
+
+def takes_sample_weight(scorer: Any) -> bool:
+    """Whether a scorer can be called with ``sample_weight``; its metric decides."""
+    function = getattr(scorer, "_score_func", scorer)
+    return "sample_weight" in signature(function).parameters

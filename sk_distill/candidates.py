@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -62,7 +62,8 @@ def make_grid(owner: object, distillation_weights: Any, temperatures: Any) -> Gr
 def _check_values(owner: object, name: str, values: Any, *, zero: bool) -> list[float]:
     """Return the values of one axis; only λ may be zero, or inf."""
     also = "an integer >= 2, or " if zero else ""
-    if isinstance(values, Real | str) or not isinstance(values, Iterable):
+    no_sequence = isinstance(values, str) or not isinstance(values, Iterable)
+    if no_sequence or np.ndim(values) == 0:
         raise TypeError(
             f"{name_of(owner)}: {name}={values!r} must be {also}a sequence of numbers."
         )

@@ -198,8 +198,8 @@ class BaseDistilledClassifier(ClassifierMixin, BaseEstimator):
                 raise ValueError(
                     f"{name_of(self)}: transfer_set has no rows. Pass None, or rows."
                 )
-            validate_data(self, transfer_set, reset=False, skip_check_array=True)
             try:
+                validate_data(self, transfer_set, reset=False, skip_check_array=True)
                 student._read_transfer(transfer_set, table)
             except (ValueError, TypeError) as error:
                 raise type(error)(

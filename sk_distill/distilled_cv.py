@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from inspect import signature
 from time import perf_counter
 from typing import Any, Self
 
@@ -12,11 +11,10 @@ import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import NotFittedError
-from sklearn.model_selection import check_cv
 from sklearn.utils import indexable
 from sklearn.utils.validation import validate_data
 
-from sk_distill._sklearn import safe_indexing
+from sk_distill._sklearn import safe_indexing, takes_sample_weight
 from sk_distill.candidates import (
     SELECTIONS,
     DistillationGain,
@@ -30,8 +28,8 @@ from sk_distill.exceptions import DistillationWarning
 from sk_distill.networks.parameters import check_objective, weigh_rows
 from sk_distill.soft_targets import check_folds
 from sk_distill.students.prepare import prepare_student
-from sk_distill.teachers import prepare_splitter
-from sk_distill.teaching import SoftTargets
+from sk_distill.teachers import is_frozen, prepare_splitter
+from sk_distill.teaching import SoftTargets, split_rows
 from sk_distill.validation import (
     check_boolean,
     check_cache,
@@ -76,8 +74,8 @@ class DistilledClassifierCV(BaseDistilledClassifier):
     scoring : str or callable, default="neg_log_loss"
         What to choose by: a name of ``sklearn.metrics.get_scorer_names()`` or a
         callable ``(estimator, X, y) -> float``, the higher the better. Where there are
-        weights of rows or classes it is called with ``sample_weight`` too, if it is one
-        of scikit-learn's.
+        weights of rows or classes it is called with ``sample_weight`` too, if it takes
+        that.
     refit : bool, default=True
         Whether to fit teacher and student on all rows once λ and T are chosen. Without,
         there is no ``student_``, and nothing predicts.
@@ -265,9 +263,9 @@ class DistilledClassifierCV(BaseDistilledClassifier):
             student._check_module(table, len(classes))
             labels = classes[codes]
             weight = check_sample_weight(self, sample_weight, len(labels))
-            student_weight = weigh_rows(self, self.class_weight, classes, codes, weight)
+            rows_weight = weigh_rows(self, self.class_weight, classes, codes, weight)
             seed = None if self.random_state is None else draw_seed(self.random_state)
-            folds = self._make_folds(X, labels, classes, seed)
+            folds = self._make_folds(X, labels, classes, weight, seed)
             teacher_cv = prepare_splitter(self.teacher_cv, seed)
             transfer_set = self._check_transfer_set(teacher_proba, seed, student, table)
 
@@ -292,7 +290,15 @@ class DistilledClassifierCV(BaseDistilledClassifier):
                     student,
                     X,
                     labels,
-                    student_weight,
+                    # What "balanced" means is for the rows of the fold to say.
+                    weigh_rows(
+                        self,
+                        self.class_weight,
+                        classes,
+                        codes[train],
+                        None if weight is None else weight[train],
+                    ),
+                    None if rows_weight is None else rows_weight[test],
                     train,
                     test,
                     soft_targets,
@@ -308,7 +314,7 @@ class DistilledClassifierCV(BaseDistilledClassifier):
             self._check_scores(scores)
             index = SELECTIONS[self.selection](scores)
             gain = gain_over_plain(scores, index)
-            self._warn_of_no_gain(gain, candidates[index])
+            self._warn_of_no_gain(gain, candidates[index], teacher)
 
             self.cv_results_ = tabulate(candidates, scores, fit_seconds, score_seconds)
             self.distillation_weights_, self.temperatures_ = grid
@@ -325,7 +331,7 @@ class DistilledClassifierCV(BaseDistilledClassifier):
                 student.fit(
                     X,
                     labels,
-                    student_weight,
+                    rows_weight,
                     soft_targets=said[-1].proba,
                     transfer_X=said[-1].transfer_X,
                     transfer_targets=said[-1].transfer_proba,
@@ -341,15 +347,16 @@ class DistilledClassifierCV(BaseDistilledClassifier):
         return self
 
     def _make_folds(
-        self, X: Any, y: NDArray[Any], classes: NDArray[Any], seed: int | None
+        self,
+        X: Any,
+        y: NDArray[Any],
+        classes: NDArray[Any],
+        weight: NDArray[np.float64] | None,
+        seed: int | None,
     ) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
         """Return the row numbers of each fold, both parts in ascending order."""
-        every = np.arange(len(y))
-        splitter = check_cv(prepare_splitter(self.cv, seed), y, classifier=True)
-        folds = [
-            (np.unique(every[train]), np.unique(every[test]))
-            for train, test in splitter.split(X, y)
-        ]
+        cv = prepare_splitter(self.cv, seed)
+        folds = split_rows(f"{name_of(self)}: cv", cv, X, y)
         for i, (train, test) in enumerate(folds):
             unseen = np.setdiff1d(classes, y[train])
             if len(unseen):
@@ -358,10 +365,10 @@ class DistilledClassifierCV(BaseDistilledClassifier):
                     f"classes {unseen.tolist()}. Make fewer folds, stratify them, or "
                     "leave out classes of few rows."
                 )
-            if not len(test):
+            if not len(test) or (weight is not None and not weight[test].any()):
                 raise ValueError(
-                    f"{name_of(self)}: cv={self.cv!r} scores fold {i} on no row. Pass "
-                    "folds with rows to score on."
+                    f"{name_of(self)}: cv={self.cv!r} scores fold {i} on no row that "
+                    "weighs anything. Pass folds with such rows to score on."
                 )
         if not folds:
             raise ValueError(
@@ -381,7 +388,7 @@ class DistilledClassifierCV(BaseDistilledClassifier):
             )
 
     def _warn_of_no_gain(
-        self, gain: DistillationGain, chosen: tuple[float, float]
+        self, gain: DistillationGain, chosen: tuple[float, float], teacher: Any
     ) -> None:
         """Tell the user of a teacher that is not worth its while."""
         weight, _ = chosen
@@ -398,10 +405,15 @@ class DistilledClassifierCV(BaseDistilledClassifier):
             )
         else:
             return
+        ways = ["Choose a better teacher"]
+        if teacher is not None and self.teacher_cv is None and not is_frozen(teacher):
+            ways.append("set teacher_cv=5")
+        if teacher is not None and self.transfer_set is None:
+            ways.append("set transfer_set='munge'")
         warnings.warn(
             f"{name_of(self)}: distilling does not help this student: {found} "
-            f"(scoring={self.scoring!r}). Choose a better teacher, set teacher_cv=5 or "
-            "transfer_set='munge', or ship the student without a teacher.",
+            f"(scoring={self.scoring!r}). {' or '.join(ways)}, or ship the student "
+            "without a teacher.",
             DistillationWarning,
             stacklevel=3,
         )
@@ -427,7 +439,8 @@ def _score_fold(
     student: Any,
     X: Any,
     y: NDArray[Any],
-    weight: NDArray[np.float64] | None,
+    train_weight: NDArray[np.float64] | None,
+    test_weight: NDArray[np.float64] | None,
     train: NDArray[np.int64],
     test: NDArray[np.int64],
     soft_targets: SoftTargets,
@@ -440,7 +453,7 @@ def _score_fold(
     students = student.fit_path(
         safe_indexing(X, train),
         y[train],
-        None if weight is None else weight[train],
+        train_weight,
         soft_targets=soft_targets.proba,
         transfer_X=soft_targets.transfer_X,
         transfer_targets=soft_targets.transfer_proba,
@@ -450,8 +463,8 @@ def _score_fold(
     share = (perf_counter() - start) / len(candidates)
     X_test, y_test = safe_indexing(X, test), y[test]
     weighing = {}
-    if weight is not None and "sample_weight" in signature(scorer).parameters:
-        weighing["sample_weight"] = weight[test]
+    if test_weight is not None and takes_sample_weight(scorer):
+        weighing["sample_weight"] = test_weight
     scores, seconds = [], []
     for fitted in students:
         start = perf_counter()

@@ -167,9 +167,10 @@ def _plan(
     folds = [] if cv is None else _held_out_folds(cv, X, y)
     for i, rows in enumerate(subsets):
         for train, test in folds:
-            held_out = np.intersect1d(test, rows)
-            if len(held_out):
-                fit_on(np.intersect1d(train, rows)).append(_Question(i, held_out))
+            held_out, known = np.intersect1d(test, rows), np.intersect1d(train, rows)
+            # In order of time the first rows have nobody to learn from.
+            if len(held_out) and len(known):
+                fit_on(known).append(_Question(i, held_out))
         if cv is None:
             fit_on(rows).append(_Question(i, rows))
         if transfer_set is not None:
@@ -183,12 +184,7 @@ def _held_out_folds(
     cv: Any, X: Any, y: NDArray[Any]
 ) -> list[tuple[RowNumbers, RowNumbers]]:
     """Return the folds that hold out rows, as row numbers."""
-    every = np.arange(len(y))
-    folds = [
-        (every[train], every[test])
-        for train, test in check_cv(cv, y, classifier=True).split(X, y)
-        if len(test) > 0
-    ]
+    folds = [fold for fold in split_rows("teacher_cv", cv, X, y) if len(fold[1])]
     if not folds:
         raise ValueError(
             f"teacher_cv={cv!r} holds out no row, so that no teacher says anything. "
@@ -196,6 +192,26 @@ def _held_out_folds(
             "iterator can be gone through once only: pass list(iterator)."
         )
     return folds
+
+
+def split_rows(
+    name: str, cv: Any, X: Any, y: NDArray[Any]
+) -> list[tuple[RowNumbers, RowNumbers]]:
+    """Return the folds as row numbers, each in ascending order.
+
+    ``name`` is that of the parameter, for messages.
+    """
+    every = np.arange(len(y))
+    try:
+        return [
+            (np.unique(every[train]), np.unique(every[test]))
+            for train, test in check_cv(cv, y, classifier=True).split(X, y)
+        ]
+    except (ValueError, TypeError, IndexError) as error:
+        raise ValueError(
+            f"{name}={cv!r} cannot split {len(y)} rows: {error} For groups pass their "
+            "splits, list(GroupKFold().split(X, y, groups))."
+        ) from error
 
 
 def _transfer_rows(transfer_set: Any, X: Any, rows: RowNumbers, n_rows: int) -> Any:

@@ -7,16 +7,18 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
+from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
-from sklearn.metrics import accuracy_score, log_loss
+from sklearn.metrics import accuracy_score, log_loss, make_scorer
 from sklearn.model_selection import (
     GridSearchCV,
     GroupKFold,
     KFold,
     ShuffleSplit,
     StratifiedKFold,
+    TimeSeriesSplit,
 )
 from sklearn.naive_bayes import GaussianNB
 from sklearn.tree import DecisionTreeClassifier
@@ -162,14 +164,6 @@ def test_one_standard_error_takes_the_smallest_lambda_within_it(multiclass):
     assert model.distillation_weight_ <= best.distillation_weight_
 
 
-def step_table(n_rows=600):
-    """Labels that a tree of three leaves knows and a line does not."""
-    rng = np.random.default_rng(0)
-    X = rng.normal(size=(n_rows, 2))
-    y = ((np.abs(X[:, 0]) > 0.7) ^ (rng.random(n_rows) < 0.1)).astype(int)
-    return X, y
-
-
 @pytest.mark.filterwarnings("default:.*does not help")
 def test_a_teacher_that_is_no_use_is_said_to_be(multiclass):
     """GaussianNB on labels of its own that have nothing to do with the rows."""
@@ -179,6 +173,11 @@ def test_a_teacher_that_is_no_use_is_said_to_be(multiclass):
         model = search().fit(X, y, teacher_proba=useless)
     assert model.distillation_weight_ == 0
     assert model.distillation_gain_ == (0, 0)
+    # What cannot be done with probabilities from elsewhere is not advised.
+    with pytest.warns(DistillationWarning, match=r"better teacher, or ship the"):
+        model.fit(X, y, teacher_proba=useless)
+    with pytest.warns(DistillationWarning, match=r"teacher_cv=5 or set transfer_set"):
+        search(teacher=DummyClassifier()).fit(X, y)
     with pytest.warns(DistillationWarning, match=r"λ = 0 is within one standard"):
         search(selection="one_standard_error").fit(X, y, teacher_proba=useless)
 
@@ -301,6 +300,34 @@ def test_groups_stay_together(multiclass):
         assert_allclose(model.scores_path_[2, 0, i], expected, atol=1e-6)
 
 
+def test_balanced_weights_are_those_of_the_rows_of_a_fold(multiclass):
+    """They were those of all rows, and told of the labels of the fold that scores."""
+    X, y = multiclass
+    X, y = X[:150], y[:150]
+    seen = []
+
+    def note(estimator, X, y):
+        seen.append(estimator.predict_proba(X))
+        return 0.0
+
+    cv = list(KFold(3).split(X))
+    other = y.copy()
+    other[cv[0][1]] = 0
+    for labels in (y, other):
+        search(class_weight="balanced", scoring=note, cv=cv, refit=False).fit(X, labels)
+    half = len(seen) // 2
+    for before, after in zip(seen[:5], seen[half : half + 5], strict=True):
+        assert_array_equal(before, after)
+
+
+@pytest.mark.parametrize("cv", [None, KFold(5)])
+def test_in_order_of_time_the_first_rows_have_their_labels(multiclass, cv):
+    """Where the fold that scores is all that came before, no teacher has any rows: it
+    answered with zeros."""
+    model = search(cv=cv, teacher_cv=TimeSeriesSplit(10)).fit(*multiclass)
+    assert np.isfinite(model.scores_path_).all()
+
+
 # Teachers of all kinds.
 
 
@@ -400,6 +427,16 @@ def test_a_callable_gets_weights_only_if_it_takes_them(multiclass, weight):
     assert_allclose(model.scores_path_[0, 0, 0], plain(student, X[test], y[test]))
 
 
+@pytest.mark.parametrize(
+    "scoring",
+    ["adjusted_rand_score", make_scorer(lambda y, z: float((y == z).mean()))],
+)
+def test_a_metric_gets_weights_only_if_it_takes_them(multiclass, weight, scoring):
+    X, y = multiclass
+    model = search(scoring=scoring, cv=3).fit(X, y, weight)
+    assert model.best_score_ > 0.3
+
+
 def test_a_callable_scores(multiclass):
     X, y = multiclass
 
@@ -442,6 +479,9 @@ def test_a_fold_to_score_on_may_lack_a_class(multiclass):
         ({"cv": 1}, r"cv=1 must be None, a number of folds >= 2"),
         ({"cv": 200}, r"cv=200 makes more folds than the most frequent class"),
         ({"cv": []}, r"cv=\[\] makes no folds"),
+        ({"cv": GroupKFold(3)}, r"CV: cv=GroupKFold.*For groups pass their splits"),
+        ({"cv": [([0, 1], [500])]}, r"CV: cv=.* cannot split 240 rows: index 500"),
+        ({"weights": np.array(5.0)}, r"distillation_weights=array\(5.\) must be"),
         ({"teacher_cv": 0}, r"teacher_cv=0 must be None"),
         ({"loss": "klein"}, r"loss='klein' is not valid"),
     ],
@@ -460,6 +500,8 @@ def test_folds_that_lack_a_class_to_train_on(multiclass):
         search(cv=[(order[60:], order[:60])] * 2 + [(order[:80], order[80:])]).fit(X, y)
     with pytest.raises(ValueError, match=r"scores fold 0 on no row"):
         search(cv=[(order, [])]).fit(X, y)
+    with pytest.raises(ValueError, match=r"fold 0 on no row that weighs anything"):
+        search(cv=KFold(4)).fit(X, y, np.arange(240) >= 60)
 
 
 def test_scores_that_are_no_numbers(multiclass):

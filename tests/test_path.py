@@ -186,6 +186,12 @@ def test_weights_that_solutions_point_to_are_a_start_and_no_more(binary, encodin
         assert_allclose(mine.predict_proba(X), single.predict_proba(X), atol=1e-5)
 
 
+def test_a_path_needs_labels(multiclass):
+    X, y = multiclass
+    with pytest.raises(ValueError, match=r"MLPStudent: a path over λ needs labels"):
+        MLP.fit_path(X, None, soft_targets=soft_targets(y), candidates=CANDIDATES)
+
+
 def test_the_student_itself_stays_unfitted(multiclass):
     X, y = multiclass
     student = clone(MLP)

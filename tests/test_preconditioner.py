@@ -94,3 +94,47 @@ def test_columns_that_depend_on_each_other_take_few_iterations(monkeypatch):
     n_iter = student.fit(X, y).n_iter_
     monkeypatch.setattr(preconditioner, "_MOST_VARIABLES", 1)
     assert 3 * n_iter < student.fit(X, y).n_iter_
+
+
+def harder(n_rows=1500):
+    """Classes that columns, which depend on each other, almost separate."""
+    X = RNG.normal(size=(n_rows, 5))
+    X[:, 1:] = X[:, :1] + 0.1 * X[:, 1:]
+    return X, (X.sum(axis=1) + 0.1 * RNG.logistic(size=n_rows) > 0).astype(int)
+
+
+def test_far_from_the_start_other_variables_are_taken(monkeypatch):
+    """With little penalty the curvature at the optimum is not that of the start: what
+    saved iterations there cost ten times as many here, and some fits never ended."""
+    X, y = harder()
+    student = LinearStudent(encoding="quantile", n_bins=10, alpha=1e-3)
+    student.fit(X, y)
+    n_iter, loss = student.n_iter_, student.loss_curve_[-1]
+    monkeypatch.setattr(preconditioner, "_MOST_VARIABLES", 1)
+    student.set_params(max_iter=5000).fit(X, y)
+    assert 3 * n_iter < student.n_iter_
+    assert_allclose(loss, student.loss_curve_[-1], atol=1e-5)
+
+
+def test_rows_that_take_turns_are_told_apart(monkeypatch):
+    """Every other row was looked at, and all of those were of one kind."""
+    X, y = harder()
+    X[::2, 3:] = 0
+    monkeypatch.setattr(preconditioner, "_MOST_PRODUCTS", 10_000)
+    in_turns = LinearStudent().fit(X, y).n_iter_
+    order = RNG.permutation(len(X))
+    shuffled = LinearStudent().fit(X[order], y[order]).n_iter_
+    assert in_turns < 2 * shuffled
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_where_nothing_curves_there_are_no_variables(n_classes):
+    """Soft targets without a doubt, or one class that alone weighs anything, and no
+    penalty: Cholesky failed."""
+    y = np.arange(60) % n_classes
+    sure = np.eye(n_classes)[np.zeros(60, dtype=int)]
+    student = LinearStudent(alpha=0, max_iter=5000)
+    student.fit(X, y, soft_targets=sure, distillation_weight=np.inf)
+    assert student.predict_proba(X)[:, 0].min() > 0.99
+    student.fit(X, y, (y == 0).astype(float))
+    assert student.predict_proba(X)[:, 0].min() > 0.99

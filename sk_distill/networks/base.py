@@ -159,7 +159,9 @@ class NetworkClassifier(AnsweringClassifier):
         ----------
         candidates : sequence of (float, float)
             λ and T of each clone.
-        X, y, sample_weight, soft_targets, transfer_X, transfer_targets, loss
+        y : array-like of shape (n_samples,)
+            Class labels.
+        X, sample_weight, soft_targets, transfer_X, transfer_targets, loss
             As in :meth:`fit`.
 
         Returns
@@ -167,6 +169,11 @@ class NetworkClassifier(AnsweringClassifier):
         fitted : list of classifier
             In the order of the candidates.
         """
+        if y is None:
+            raise ValueError(
+                f"{name_of(self)}: a path over λ needs labels, but y is None. Pass y, "
+                "or fit on soft targets alone."
+            )
         for distillation_weight, temperature in candidates:
             check_objective(self, distillation_weight, temperature, loss)
         if self._dtype() is np.float32:

@@ -46,10 +46,10 @@ class TrainingData(NamedTuple):
         """The weights' sum; without any, the number of rows."""
         return len(self.inputs) if self.weight is None else float(self.weight.sum())
 
-    def class_shares(self) -> NDArray[np.float64]:
+    def class_shares(self, n_classes: int) -> NDArray[np.float64]:
         """Return the share of each class as the teacher or the labels have it."""
         if self.soft_targets is not None:
             return np.average(self.soft_targets, axis=0, weights=self.weight)[None]
         assert self.codes is not None
-        shares = np.bincount(self.codes, weights=self.weight)
+        shares = np.bincount(self.codes, weights=self.weight, minlength=n_classes)
         return shares[None] / shares.sum()

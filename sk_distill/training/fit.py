@@ -175,11 +175,13 @@ def _curvature_at(
     module: nn.Module, data: TrainingData, plan: TrainingPlan
 ) -> Preconditioner | None:
     inputs = data.inputs
-    rows = inputs if isinstance(inputs, SlotRows) else torch.from_numpy(inputs)
-    n_threads = _threads(module, plan, len(inputs), torch.device("cpu"))
-    with torch.no_grad(), threads(n_threads):
+    device = next(module.parameters()).device
+    rows = inputs
+    if not isinstance(inputs, SlotRows):
+        rows = torch.from_numpy(inputs).to(device)
+    with torch.no_grad(), threads(None):
         logits = both_columns(module(rows))
-        return _precondition(data, plan, logits.softmax(-1).numpy())
+        return _precondition(data, plan, logits.softmax(-1).cpu().numpy())
 
 
 def _read(net: TensorNet, plan: TrainingPlan, owner: str) -> TrainedModule:
@@ -230,8 +232,13 @@ def _train(
         module = build().to(torch.from_numpy(np.empty(0, data.inputs.dtype)).dtype)
         with threads(_threads(module, plan, len(data.inputs), device)):
             train_rows, validation_rows = _split(data, objective, plan, device)
-            if curvature is None and plan.solver == "lbfgs" and is_linear(module):
-                curvature = _precondition(data, plan, data.class_shares())
+            recondition = None
+            if plan.solver == "lbfgs" and is_linear(module):
+                assert isinstance(module, StackedMLP)
+                recondition = partial(_curvature_at, module, data, plan)
+                if curvature is None:
+                    shares = data.class_shares(max(2, module.weights[0].shape[-1]))
+                    curvature = _precondition(data, plan, shares)
             net = make_net(
                 module,
                 objective,
@@ -241,6 +248,7 @@ def _train(
                 validates=validation_rows is not None,
                 penalty_map=getattr(data.inputs, "unit_map", None),
                 preconditioner=curvature,
+                recondition=recondition,
             )
             try:
                 net.run(train_rows, validation_rows)

@@ -12,6 +12,9 @@ from torch import Tensor
 
 from sk_distill.training.preconditioner import Preconditioner
 
+# Iterations after which variables that are no good are changed.
+_PATIENCE = 50
+
 
 class ScipyLBFGS(torch.optim.Optimizer):
     """Run L-BFGS to its end in a single :meth:`step`.
@@ -35,6 +38,10 @@ class ScipyLBFGS(torch.optim.Optimizer):
         The largest entry of the gradient at which to stop.
     preconditioner : Preconditioner or None
         Variables to search in; None searches in the parameters as they are.
+    recondition : callable or None
+        Returns the variables for where the parameters are now. They take the place of
+        those that have led nowhere in 50 iterations: far from the start the curvature
+        may be quite another.
 
     Attributes
     ----------
@@ -52,11 +59,13 @@ class ScipyLBFGS(torch.optim.Optimizer):
         max_iter: int = 1000,
         tol: float = 1e-6,
         preconditioner: Preconditioner | None = None,
+        recondition: Callable[[], Preconditioner | None] | None = None,
     ) -> None:
         super().__init__(params, {"weight_decay": weight_decay, "penalty_map": None})
         self.max_iter = max_iter
         self.tol = tol
         self.preconditioner = preconditioner
+        self.recondition = recondition
         self.result: OptimizeResult | None = None
         self.losses: list[float] = []
 
@@ -101,22 +110,26 @@ class ScipyLBFGS(torch.optim.Optimizer):
                 raise StopIteration
 
         self.losses = []
-        start = _read(params)
-        if at is not None:
-            start = at.to_variables(start)
-        first = [value_and_gradient(start)]
-        if largest <= self.tol:
-            self.result = OptimizeResult(x=start, fun=first[0][0], nit=0, status=0)
-        else:
-            self.result = minimize(
-                # scipy begins by looking where we have looked.
-                lambda u: first.pop() if first else value_and_gradient(u),
-                start,
+        n_iter = 0
+        while True:
+            u = _read(params)
+            if at is not None:
+                u = at.to_variables(u)
+            # scipy begins by looking where we look now.
+            first = [value_and_gradient(u)]
+            if largest <= self.tol:
+                result = OptimizeResult(x=u, fun=first[0][0], nit=0, status=0)
+                break
+            n_left = self.max_iter - n_iter
+            recondition = None if at is None else self.recondition
+            result = minimize(
+                lambda u: first.pop() if first else value_and_gradient(u),  # noqa: B023
+                u,
                 jac=True,
                 method="L-BFGS-B",
                 callback=record,
                 options={
-                    "maxiter": self.max_iter,
+                    "maxiter": min(n_left, _PATIENCE) if recondition else n_left,
                     # A line search takes few evaluations; scipy's own limit of 15,000
                     # in all would end a long fit without a word.
                     "maxfun": 10 * self.max_iter + 100,
@@ -125,9 +138,16 @@ class ScipyLBFGS(torch.optim.Optimizer):
                     "ftol": 64 * np.finfo(float).eps,
                 },
             )
-        x = parameters(self.result.x)
+            n_iter += result.nit
+            _write(params, parameters(result.x))
+            if not recondition or result.status != 1 or n_iter >= self.max_iter:
+                break
+            at = recondition()
+        result.nit = n_iter
+        self.result = result
+        x = parameters(result.x)
         _write(params, x)
-        return torch.tensor(self.result.fun - penalty(x))
+        return torch.tensor(result.fun - penalty(x))
 
 
 def _penalty_of(group: dict[str, Any]) -> dict[str, Any]:

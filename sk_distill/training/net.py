@@ -1,5 +1,6 @@
 """From a plan to the skorch net, and whether the user's parts fit into one."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from numbers import Integral
 from typing import Any
@@ -144,11 +145,13 @@ def make_net(
     validates: bool,
     penalty_map: Any = None,
     preconditioner: Preconditioner | None = None,
+    recondition: Callable[[], Preconditioner | None] | None = None,
 ) -> TensorNet:
     """Return the skorch net that the plan describes.
 
     ``penalty_map`` turns the first layer's weights into those that "lbfgs" penalises;
-    the ``preconditioner`` has the variables that it searches in.
+    the ``preconditioner`` has the variables that it searches in, ``recondition`` makes
+    others.
     """
     params: dict[str, Any] = {
         "module": module,
@@ -170,6 +173,7 @@ def make_net(
             "optimizer__tol": plan.tol,
             "optimizer__weight_decay": alpha,
             "optimizer__preconditioner": preconditioner,
+            "optimizer__recondition": recondition,
             # Biases go free of the penalty.
             "optimizer__param_groups": [
                 ("*bias*", {"weight_decay": 0.0}),

@@ -4,13 +4,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cholesky, solve_triangular
+from scipy.linalg import LinAlgError, cholesky, solve_triangular
 from scipy.sparse import csr_array, hstack, issparse
 
 from sk_distill.nn import SlotRows
 
-# A factor of more variables than these costs more than the iterations that it saves.
+# A factor of more variables than these takes long to find, and one with more entries
+# than so many times those of the rows takes longer to apply than the rows themselves.
 _MOST_VARIABLES = 3_000
+_MOST_ENTRIES = 4
 
 # All outputs are taken together as long as they make few variables.
 _MOST_JOINT = 600
@@ -87,13 +89,17 @@ def precondition(
     Returns
     -------
     preconditioner : Preconditioner or None
-        None where there are too many variables, or too few rows for them.
+        None where there are too many variables, or too few rows for them, and where
+        nothing curves.
     """
-    rows = inputs.matrix if isinstance(inputs, SlotRows) else inputs
+    rows: Any = inputs.matrix if isinstance(inputs, SlotRows) else inputs
     n_rows, n_variables = rows.shape[0], rows.shape[1] + 1
     if n_variables > _MOST_VARIABLES:
         return None
-    if isinstance(inputs, np.ndarray) and n_rows < _FEWEST_ROWS * n_variables:
+    if isinstance(inputs, SlotRows):
+        if n_variables**2 > _MOST_ENTRIES * rows.nnz:
+            return None
+    elif n_rows < _FEWEST_ROWS * n_variables:
         return None
     ones = np.ones((n_rows, 1))
     weight = np.ones(n_rows) if weight is None else weight
@@ -110,38 +116,43 @@ def precondition(
     n_outputs = 1 if proba.shape[1] == 2 else proba.shape[1]
     joint = len(proba) > 1 and n_outputs > 1 and n_outputs * n_variables <= _MOST_JOINT
     n_blocks = n_outputs * (n_outputs + 1) // 2 if joint else 1
-    stride = _stride(rows, n_blocks)
+    some = _some_rows(rows, n_blocks)
+    if some is not None:
+        rows, weight = rows[some], weight[some] / weight[some].sum()
+        proba = proba if len(proba) == 1 else proba[some]
     if not joint:
         curvature = (proba * (1 - proba)).mean(axis=1)
-        hessian = second_moments(rows, weight * curvature, stride) + ridge
-        return Preconditioner(_definite(hessian))
+        return _factored(second_moments(rows, weight * curvature) + ridge)
     hessian = np.empty((n_variables, n_outputs, n_variables, n_outputs))
     for a in range(n_outputs):
         for b in range(a + 1):
             if a == b:
                 curvature = proba[:, a] * (1 - proba[:, a])
-                block = second_moments(rows, weight * curvature, stride) + ridge
+                block = second_moments(rows, weight * curvature) + ridge
             else:
-                block = -second_moments(
-                    rows, weight * proba[:, a] * proba[:, b], stride
-                )
+                block = -second_moments(rows, weight * proba[:, a] * proba[:, b])
             hessian[:, a, :, b] = hessian[:, b, :, a] = block
     n_all = n_variables * n_outputs
-    return Preconditioner(_definite(hessian.reshape(n_all, n_all)))
+    return _factored(hessian.reshape(n_all, n_all))
 
 
-def _stride(rows: Any, n_blocks: int) -> int:
-    """Return 1, or of how many rows one will do."""
-    n_entries = rows.nnz / rows.shape[0] if issparse(rows) else rows.shape[1]
-    return max(1, int(n_blocks * rows.shape[0] * n_entries**2 / _MOST_PRODUCTS))
+def _some_rows(rows: Any, n_blocks: int) -> NDArray[np.int64] | None:
+    """Return which rows will do for the second moments; None where all are few enough.
+
+    They are drawn, always the same ones: rows in a row may be alike.
+    """
+    n_rows = rows.shape[0]
+    n_entries = rows.nnz / n_rows if issparse(rows) else rows.shape[1]
+    n_some = int(_MOST_PRODUCTS / (n_blocks * n_entries**2))
+    if n_some >= n_rows:
+        return None
+    rng = np.random.default_rng(0)
+    return np.sort(rng.choice(n_rows, max(n_some, 1), replace=False))
 
 
-def second_moments(
-    rows: Any, weight: NDArray[np.float64], stride: int
-) -> NDArray[np.float64]:
-    """Return ``rows.T @ diag(weight) @ rows``, looking at every ``stride``-th row."""
-    some, factor = rows[::stride], rows.shape[0] / len(weight[::stride])
-    product = some.T @ _scaled(some, factor * weight[::stride])
+def second_moments(rows: Any, weight: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return ``rows.T @ diag(weight) @ rows``."""
+    product = rows.T @ _scaled(rows, weight)
     return product.toarray() if issparse(rows) else product
 
 
@@ -150,11 +161,16 @@ def _scaled(rows: Any, weight: NDArray[np.float64]) -> Any:
     return rows.multiply(column).tocsr() if issparse(rows) else rows * column
 
 
-def _definite(hessian: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return a Hessian that rounding, or a direction that nothing curves, spoils not.
+def _factored(hessian: NDArray[np.float64]) -> Preconditioner | None:
+    """Return what a Hessian says, or None where it says nothing.
 
-    The biases of all outputs may rise together, and the rows that were looked at may
-    have none of a slot, which is then taken to be rare.
+    Rounding must not spoil it, nor a direction that nothing curves: the biases of all
+    outputs may rise together, and the rows that were looked at may have none of a slot,
+    which is then taken to be rare. Without any doubt or penalty nothing curves at all.
     """
     diagonal = np.diag(hessian)
-    return hessian + np.diag(1e-6 * diagonal + 1e-5 * diagonal.mean())
+    hessian = hessian + np.diag(1e-6 * diagonal + 1e-5 * diagonal.mean())
+    try:
+        return Preconditioner(hessian)
+    except LinAlgError:
+        return None
