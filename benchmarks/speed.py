@@ -321,7 +321,12 @@ def label_rows(repeats: int) -> Iterator[Row]:
         MLPClassifier((HIDDEN,), early_stopping=True, random_state=0),
     )
     student = MLPStudent(
-        (HIDDEN,), encoding="standard", max_iter=10, random_state=0, device="cpu"
+        (HIDDEN,),
+        encoding="standard",
+        dropout=0.0,
+        max_iter=20,
+        random_state=0,
+        device="cpu",
     )
     yield compare(
         "MLPStudent.fit, labels / MLPClassifier, early stopping",
