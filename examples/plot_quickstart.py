@@ -4,15 +4,16 @@ Quickstart: an ensemble of networks in one small network
 
 Ten networks vote on handwritten digits. One network of 64 units learns from the labels
 and from the votes: it is a fortieth of the size, answers in microseconds, and its
-probabilities are better than those of the same network without a teacher.
+probabilities are about as good as those of all ten, and better by a quarter than those
+of the same network without a teacher.
 """
 
 # %%
 # A table, a teacher, a student
 # -----------------------------
-# λ (``distillation_weight``) says how much the teacher counts. A temperature of 4 makes
-# its second and third guesses count too: that a 3 looks a little like an 8 is what a
-# label cannot say.
+# λ (``distillation_weight``) says how much the teacher counts. It also labels digits
+# that nobody has written: ``transfer_set="munge"`` mixes each row with its nearest
+# neighbour, nine times over.
 
 import pickle
 from pathlib import Path
@@ -22,11 +23,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.base import clone
 from sklearn.datasets import load_digits
-from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
 from sklearn.model_selection import train_test_split
 
-from sk_distill import DistilledClassifier, MLPStudent, MLPTeacher
+from sk_distill import DistilledClassifier, MLPStudent, MLPTeacher, Munge
 
 X, y = load_digits(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(
@@ -35,13 +35,13 @@ X_train, X_test, y_train, y_test = train_test_split(
 
 # Grey values need no bins: standardised, they make a network a tenth of the size.
 teacher = MLPTeacher((128, 128), n_members=10, encoding="standard", weight_decay=0.3)
-student = MLPStudent((64,), encoding="standard", dropout=0.0)
+student = MLPStudent((64,), encoding="standard", random_state=0)
 model = DistilledClassifier(
-    teacher, student, distillation_weight=3, temperature=4, random_state=0
+    teacher, student, distillation_weight=3, transfer_set="munge", random_state=0
 )
 print("Ten networks learn the digits, then one student learns from them ...\n")
 model.fit(X_train, y_train)
-alone = clone(student).set_params(random_state=0).fit(X_train, y_train)
+alone = clone(student).fit(X_train, y_train)
 
 # %%
 # What was kept, and what it costs
@@ -78,21 +78,20 @@ for name, classifier in contenders.items():
 # %%
 # How much to trust the teacher
 # -----------------------------
-# The teacher is fitted already: frozen, it is used as it is. λ = 0 is the student
-# without a teacher, λ = ∞ the student that never sees a label.
+# λ = 0 is the student without a teacher, λ = ∞ the student that never sees a label. The
+# students of all λ are trained side by side.
 
 weights = [0, 0.3, 1, 3, 10, np.inf]
-path = [
-    log_loss(
-        y_test,
-        model.set_params(
-            teacher=FrozenEstimator(contenders["teacher"]), distillation_weight=weight
-        )
-        .fit(X_train, y_train)
-        .predict_proba(X_test),
-    )
-    for weight in weights
-]
+made = Munge(random_state=0).sample(X_train)
+students = student.fit_path(
+    X_train,
+    y_train,
+    soft_targets=model.teacher_.predict_proba(X_train),
+    transfer_X=made,
+    transfer_targets=model.teacher_.predict_proba(made),
+    candidates=[(weight, 1.0) for weight in weights],
+)
+path = [log_loss(y_test, fitted.predict_proba(X_test)) for fitted in students]
 
 fig, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
 left.plot(range(len(weights)), path, "o-", color="#0072B2", label="student")
