@@ -384,8 +384,14 @@ class NetworkClassifier(AnsweringClassifier):
         self, data: TrainingData, objective: Objective, seed: int, *, warm: bool = False
     ) -> None:
         """Train on one objective and set what a fit says of it."""
-        self.n_iter_, self.history_ = self._train(data, objective, seed, warm=warm)
-        self.loss_curve_ = self.history_["train_loss"]
+        self._note_training(*self._train(data, objective, seed, warm=warm))
+
+    def _note_training(
+        self, n_iter: int, history: dict[str, NDArray[np.float64]]
+    ) -> None:
+        """Set what a training says of itself."""
+        self.n_iter_, self.history_ = n_iter, history
+        self.loss_curve_ = history["train_loss"]
 
     def __sklearn_tags__(self) -> Tags:
         """Say that missing values and strings are welcome."""

@@ -261,8 +261,7 @@ class LinearStudent(NetworkClassifier):
             student = copy(self)
             student._keep(trained.module)
             student._centre(data)
-            student.n_iter_, student.history_ = trained.n_iter, trained.history
-            student.loss_curve_ = student.history_["train_loss"]
+            student._note_training(trained.n_iter, trained.history)
             yield student
 
     def _centre(self, data: TrainingData) -> None:

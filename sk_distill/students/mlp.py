@@ -307,9 +307,7 @@ class MLPStudent(NetworkClassifier):
                 student = copy(self)
                 student.coefs_ = [stack[i].copy() for stack in coefs]
                 student.intercepts_ = [stack[i].copy() for stack in intercepts]
-                student.n_iter_ = trained.n_iter[i]
-                student.history_ = trained.histories[i]
-                student.loss_curve_ = student.history_["train_loss"]
+                student._note_training(trained.n_iter[i], trained.histories[i])
                 yield student
 
     def _stacks(
