@@ -109,6 +109,24 @@ def test_tree_edges_are_the_splits_of_a_tree_on_the_targets():
     assert np.abs(column_edges(x, None, None, 4) - 0.7).min() > 0.01
 
 
+def test_of_many_values_the_tree_splits_between_groups_that_weigh_alike():
+    """The tree of a column of 100,000 rows took 0.1 s, most of a fit's first second."""
+    x = RNG.normal(size=20_000)
+    weight = RNG.uniform(0.5, 2, size=len(x))
+    step = (x > 0.7) * 1.0
+    targets = np.column_stack([step, 1 - step])
+    edges = column_edges(x, targets, weight, 8)
+    nearest = edges[np.abs(edges - 0.7).argmin()]
+    between = (x > min(nearest, 0.7)) & (x < max(nearest, 0.7))
+    assert weight[between].sum() < weight.sum() / 2048
+    # A row of weight 2 is two rows.
+    twice = RNG.integers(1, 3, size=len(x))
+    assert_array_equal(
+        column_edges(x, targets, twice.astype(float), 8),
+        column_edges(np.repeat(x, twice), np.repeat(targets, twice, 0), None, 8),
+    )
+
+
 def test_a_column_of_few_values_gets_an_edge_at_each():
     x = np.array([3.0, 0, 1, 0, 3, 3, 1] * 10)
     targets = np.eye(2)[(x > 0).astype(int)]

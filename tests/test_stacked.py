@@ -17,6 +17,8 @@ RNG = np.random.default_rng(0)
 def mixed_encoder(encoding):
     numbers = RNG.normal(size=(60, 4))
     numbers[RNG.random(60) < 0.2, 1] = np.nan
+    # It has three bins, the other column five.
+    numbers[:, 0] = np.arange(60) % 4
     categories = {
         2: Categories(["a", "b", "c"], RNG.integers(0, 3, 60)),
         3: Categories(["d", "e"], RNG.integers(0, 2, 60)),
@@ -61,16 +63,34 @@ def test_the_way_back_is_autograds(widths, activation, n_members):
 
 @pytest.mark.parametrize("n_members", [1, 3])
 @pytest.mark.parametrize("encoding", ["standard", "quantile"])
-def test_the_way_back_to_the_units_of_a_table(encoding, n_members):
+@pytest.mark.parametrize("n_rows", [60, 120])
+def test_the_way_back_to_the_units_of_a_table(n_rows, encoding, n_members):
+    encoder, positions = mixed_encoder(encoding)
+    positions = np.repeat(positions, n_rows // 60, axis=0)
+    module = make_perceptron(encoder, [6, 2], n_members=n_members)
+    assert_same_way_back(module, torch.from_numpy(positions), n_rows, 2)
+
+
+@pytest.mark.parametrize("n_members", [1, 3])
+@pytest.mark.parametrize("encoding", ["standard", "quantile"])
+@pytest.mark.parametrize("way", ["dense", "sparse"])
+def test_either_way_multiplies_the_units_that_numpy_makes(way, encoding, n_members):
     encoder, positions = mixed_encoder(encoding)
     module = make_perceptron(encoder, [6, 2], n_members=n_members)
-    assert_same_way_back(module, torch.from_numpy(positions), 60, 2)
-    # And forward it is the product with the units that numpy makes.
     weight, bias = module.weights[0].detach(), module.biases[0].detach()
-    units = module.unit_product
-    product = units.multiply(units.expand(torch.from_numpy(positions)), weight, bias)
-    expected = encoder.units(positions) @ weight.numpy() + bias.unsqueeze(-2).numpy()
+    units = getattr(module.unit_product, way)
+    made = encoder.units(positions)
+    unknown = RNG.random(len(positions)) < 0.3
+    positions[unknown, 3] = 2
+    expanded = units.expand(torch.from_numpy(positions))
+    # A level that has no unit adds nothing.
+    made[unknown, -2:] = 0
+    product = units.multiply(expanded, weight, bias)
+    expected = made @ weight.numpy() + bias.unsqueeze(-2).numpy()
     assert_allclose(product.mT, expected, atol=1e-5)
+    gradient = torch.randn(product.shape)
+    of_weight = units.weight_gradient(expanded, gradient)
+    assert_allclose(of_weight, made.T @ gradient.mT.numpy(), atol=1e-4)
 
 
 def test_the_way_back_to_the_slots_of_a_table():

@@ -94,11 +94,13 @@ class TableEncoder:
         if encoding == "standard":
             self._fit_scale(X, weight)
         elif encoding is not None:
+            knows_targets = encoding == "piecewise_linear"
             for j in self.numeric_.tolist():
-                seen = ~absent[:, j]
+                # A slice copies nothing.
+                seen = ~absent[:, j] if j in self.missing_ else slice(None)
                 self.edges_[j] = column_edges(
                     X[seen, j],
-                    targets[seen] if encoding == "piecewise_linear" else None,
+                    targets[seen] if knows_targets else None,
                     None if weight is None else weight[seen],
                     n_bins,
                 )
@@ -315,7 +317,7 @@ class TableEncoder:
         sizes = np.array([block.shape for block, _ in self._blocks()], dtype=np.int64)
         ends = np.cumsum(sizes, axis=0)
         self.n_slots, self.n_units = ends[-1].tolist()
-        slot, unit = (ends - sizes).T
+        slot = (ends - sizes)[:, 0]
         n_numeric, n_missing = len(self.numeric_), len(self.missing_)
         self.value_slot_ = slot[:n_numeric]
         self.last_bin_ = sizes[:n_numeric, 1] - 1 if self.edges_ else slot[:0]
@@ -324,7 +326,6 @@ class TableEncoder:
             self.missing_, self.numeric_
         )
         self.level_slot_ = slot[n_numeric + n_missing :]
-        self.level_unit_ = unit[n_numeric + n_missing :]
         self.level_count_ = sizes[n_numeric + n_missing :, 1]
 
 

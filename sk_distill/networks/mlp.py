@@ -70,19 +70,12 @@ def make_layout(encoder: TableEncoder) -> UnitLayout | None:
 
     from sk_distill.nn import UnitLayout
 
-    if encoder.edges_:
-        n_bins = [len(edges) - 1 for edges in encoder.edges_.values()]
-        offsets = np.concatenate([np.arange(n) for n in n_bins])
-    else:
-        n_bins = [1] * len(encoder.numeric_)
-        offsets = np.zeros(len(n_bins))
+    n_bins = [len(edges) - 1 for edges in encoder.edges_.values()]
     return UnitLayout(
-        torch.from_numpy(np.repeat(encoder.numeric_, n_bins)),
-        torch.from_numpy(offsets.astype(np.float32)),
-        bool(encoder.edges_),
+        torch.from_numpy(encoder.numeric_),
+        torch.tensor(n_bins) if n_bins else None,
         torch.from_numpy(encoder.missing_),
         torch.tensor(list(encoder.levels_), dtype=torch.int64),
-        torch.from_numpy(encoder.level_unit_),
         torch.from_numpy(encoder.level_count_),
     )
 

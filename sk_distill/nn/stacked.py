@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
-from sk_distill.nn.first_layer import (
-    SlotProduct,
-    SlotRows,
-    UnitLayout,
-    UnitProduct,
-    product,
-    slot_gradient,
-    weight_gradient,
-)
+from sk_distill.nn.layout import UnitLayout
+from sk_distill.nn.products import product, weight_gradient
+from sk_distill.nn.slot_rows import SlotProduct, SlotRows, slot_gradient
+from sk_distill.nn.units import UnitProduct
 
 # What a hidden layer applies, in place, and its slope times a gradient, by its value.
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -88,6 +84,15 @@ class StackedMLP(nn.Module):
         self.dropout = dropout
         self.unit_product = None if layout is None else UnitProduct(layout)
 
+    def n_products(self, n_rows: int, device_type: str) -> int:
+        """Return the multiplications that a batch takes on its way to the logits."""
+        per_row = sum(weight.numel() for weight in self.weights)
+        if self.unit_product is not None:
+            n_in, n_out = self.weights[0].shape[-2:]
+            saved = n_in - self.unit_product.way(n_rows, device_type).n_products
+            per_row -= self.n_members * saved * n_out
+        return n_rows * per_row
+
     def forward(self, rows: Tensor | SlotRows) -> Tensor:
         """Return the logits of every member."""
         weights, biases = list(self.weights), list(self.biases)
@@ -115,7 +120,7 @@ class StackedMLP(nn.Module):
             Sets the gradient of every parameter from that of the logits.
         """
         weights, biases = list(self.weights), list(self.biases)
-        x, expanded = self._first_layer(rows, weights[0], biases[0])
+        x, weight_gradient_of = self._first_layer(rows, weights[0], biases[0])
         hidden: list[tuple[Tensor, Tensor, Tensor | None]] = []
         for weight, bias in zip(weights[1:], biases[1:], strict=True):
             value = ACTIVATIONS[self.activation](x)
@@ -136,14 +141,7 @@ class StackedMLP(nn.Module):
                     gradient *= shares
                 gradient = BACKWARD[self.activation](gradient, value)
             biases[0].grad = gradient.sum(dim=-1)
-            if isinstance(rows, SlotRows):
-                weights[0].grad = slot_gradient(rows, gradient.mT)
-            elif self.unit_product is not None and expanded is not None:
-                weights[0].grad = self.unit_product.weight_gradient(
-                    expanded, gradient, weights[0].shape[-2]
-                )
-            else:
-                weights[0].grad = weight_gradient(rows.mT, gradient)
+            weights[0].grad = weight_gradient_of(gradient)
             for parameter in (*weights, *biases):
                 if not parameter.requires_grad:
                     parameter.grad = None
@@ -152,14 +150,18 @@ class StackedMLP(nn.Module):
 
     def _first_layer(
         self, rows: Tensor | SlotRows, weight: Tensor, bias: Tensor
-    ) -> tuple[Tensor, tuple[Tensor, Tensor] | None]:
-        """Return the first layer's output and, of positions, the rows as expanded."""
+    ) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+        """Return the first layer's output, and the way back to its weights."""
         if isinstance(rows, SlotRows):
-            return (SlotProduct.apply(rows, weight) + bias).mT, None
+            output = (SlotProduct.apply(rows, weight) + bias).mT
+            return output, lambda gradient: slot_gradient(rows, gradient.mT)
         if self.unit_product is None:
-            return product(weight.mT, rows.mT, bias), None
-        expanded = self.unit_product.expand(rows)
-        return self.unit_product.multiply(expanded, weight, bias), expanded
+            output = product(weight.mT, rows.mT, bias)
+            return output, partial(weight_gradient, rows.mT)
+        way = self.unit_product.way(len(rows), rows.device.type)
+        expanded = way.expand(rows)
+        output = way.multiply(expanded, weight, bias)
+        return output, partial(way.weight_gradient, expanded)
 
     def _draw_shares(self, x: Tensor) -> Tensor | None:
         """Return what hidden units are multiplied by: 0, or 1 / (1 - dropout)."""

@@ -33,7 +33,6 @@ from sk_distill.training.tensor_net import TensorNet
 _SMALL_BATCH = 20_000_000
 _SMALL_BATCH_OF_STACK = 2_000_000
 
-
 # Iterations that cost as much as to look at the curvature anew.
 _MOST_STEPS = 8
 
@@ -278,10 +277,14 @@ def _threads(
     """Return 1 where a second thread would cost more than it saves."""
     if device.type != "cpu" or plan.solver == "lbfgs":
         return None
-    n_weights = sum(p.numel() for p in module.parameters())
-    is_stack = isinstance(module, StackedMLP) and module.n_members > 1
-    small = _SMALL_BATCH_OF_STACK if is_stack else _SMALL_BATCH
-    return 1 if min(n_rows, plan.batch_size) * n_weights < small else None
+    n_rows = min(n_rows, plan.batch_size)
+    if isinstance(module, StackedMLP):
+        n_products = module.n_products(n_rows, device.type)
+        small = _SMALL_BATCH_OF_STACK if module.n_members > 1 else _SMALL_BATCH
+    else:
+        n_products = n_rows * sum(p.numel() for p in module.parameters())
+        small = _SMALL_BATCH
+    return 1 if n_products < small else None
 
 
 def _split(
