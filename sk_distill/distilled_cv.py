@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 from time import perf_counter
 from typing import Any, Self
 
@@ -14,7 +13,6 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils import indexable
 from sklearn.utils.validation import validate_data
 
-from sk_distill._sklearn import safe_indexing, takes_sample_weight
 from sk_distill.candidates import (
     SELECTIONS,
     DistillationGain,
@@ -25,11 +23,11 @@ from sk_distill.candidates import (
 )
 from sk_distill.distilled_base import BaseDistilledClassifier, allows_missing
 from sk_distill.exceptions import DistillationWarning
+from sk_distill.folds import make_folds, score_fold
 from sk_distill.networks.parameters import check_objective, weigh_rows
 from sk_distill.soft_targets import check_folds
 from sk_distill.students.prepare import prepare_student
 from sk_distill.teachers import is_frozen, prepare_splitter
-from sk_distill.teaching import SoftTargets, split_rows
 from sk_distill.validation import (
     check_boolean,
     check_cache,
@@ -265,7 +263,7 @@ class DistilledClassifierCV(BaseDistilledClassifier):
             weight = check_sample_weight(self, sample_weight, len(labels))
             rows_weight = weigh_rows(self, self.class_weight, classes, codes, weight)
             seed = None if self.random_state is None else draw_seed(self.random_state)
-            folds = self._make_folds(X, labels, classes, weight, seed)
+            folds = make_folds(self, X, labels, classes, weight, seed)
             teacher_cv = prepare_splitter(self.teacher_cv, seed)
             transfer_set = self._check_transfer_set(teacher_proba, seed, student, table)
 
@@ -286,7 +284,7 @@ class DistilledClassifierCV(BaseDistilledClassifier):
                 student.set_params(random_state=draw_seed(seed))
             candidates = grid.candidates()
             outcomes = Parallel(n_jobs=self.n_jobs)(
-                delayed(_score_fold)(
+                delayed(score_fold)(
                     student,
                     X,
                     labels,
@@ -346,37 +344,6 @@ class DistilledClassifierCV(BaseDistilledClassifier):
                 self.refit_time_ = refit_time
         return self
 
-    def _make_folds(
-        self,
-        X: Any,
-        y: NDArray[Any],
-        classes: NDArray[Any],
-        weight: NDArray[np.float64] | None,
-        seed: int | None,
-    ) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-        """Return the row numbers of each fold, both parts in ascending order."""
-        cv = prepare_splitter(self.cv, seed)
-        folds = split_rows(f"{name_of(self)}: cv", cv, X, y)
-        for i, (train, test) in enumerate(folds):
-            unseen = np.setdiff1d(classes, y[train])
-            if len(unseen):
-                raise ValueError(
-                    f"{name_of(self)}: cv={self.cv!r} trains fold {i} on no row of the "
-                    f"classes {unseen.tolist()}. Make fewer folds, stratify them, or "
-                    "leave out classes of few rows."
-                )
-            if not len(test) or (weight is not None and not weight[test].any()):
-                raise ValueError(
-                    f"{name_of(self)}: cv={self.cv!r} scores fold {i} on no row that "
-                    "weighs anything. Pass folds with such rows to score on."
-                )
-        if not folds:
-            raise ValueError(
-                f"{name_of(self)}: cv={self.cv!r} makes no folds. An iterator can be "
-                "gone through once only: pass list(iterator)."
-            )
-        return folds
-
     def _check_scores(self, scores: NDArray[np.float64]) -> None:
         """Refuse to choose by scores that are none."""
         bad = np.flatnonzero(~np.isfinite(scores).all(axis=0))
@@ -433,41 +400,3 @@ class DistilledClassifierCV(BaseDistilledClassifier):
                 f"{self.temperature_:.6g}."
             )
         return super()._fitted_student()
-
-
-def _score_fold(
-    student: Any,
-    X: Any,
-    y: NDArray[Any],
-    train_weight: NDArray[np.float64] | None,
-    test_weight: NDArray[np.float64] | None,
-    train: NDArray[np.int64],
-    test: NDArray[np.int64],
-    soft_targets: SoftTargets,
-    candidates: list[tuple[float, float]],
-    loss: Any,
-    scorer: Callable[..., float],
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return each candidate's score on a fold, and seconds to fit and to score it."""
-    start = perf_counter()
-    students = student.fit_path(
-        safe_indexing(X, train),
-        y[train],
-        train_weight,
-        soft_targets=soft_targets.proba,
-        transfer_X=soft_targets.transfer_X,
-        transfer_targets=soft_targets.transfer_proba,
-        candidates=candidates,
-        loss=loss,
-    )
-    share = (perf_counter() - start) / len(candidates)
-    X_test, y_test = safe_indexing(X, test), y[test]
-    weighing = {}
-    if test_weight is not None and takes_sample_weight(scorer):
-        weighing["sample_weight"] = test_weight
-    scores, seconds = [], []
-    for fitted in students:
-        start = perf_counter()
-        scores.append(float(scorer(fitted, X_test, y_test, **weighing)))
-        seconds.append(perf_counter() - start)
-    return np.array(scores), np.full(len(candidates), share), np.array(seconds)

@@ -76,15 +76,15 @@ MAY_IMPORT = {
         "validation",
     },
     "candidates": {"validation"},
+    "folds": {"_sklearn", "teachers", "teaching", "validation"},
     "distilled_cv": {
-        "_sklearn",
         "candidates",
         "distilled_base",
+        "folds",
         "networks",
         "soft_targets",
         "students",
         "teachers",
-        "teaching",
         "validation",
     }
     | BASE,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from copy import copy
 from typing import TYPE_CHECKING, Any, Self
@@ -10,25 +9,12 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
-from sklearn.utils import Tags
-from sklearn.utils.validation import validate_data
 
-from sk_distill.encoding import TARGET_AWARE, Table, check_table
-from sk_distill.networks.answering import AnsweringClassifier
-from sk_distill.networks.parameters import (
-    check_objective,
-    warn_of_rounding,
-    weigh_rows,
-)
+from sk_distill.encoding import TARGET_AWARE
+from sk_distill.networks.parameters import check_objective, warn_of_rounding
+from sk_distill.networks.reading import ReadingClassifier
 from sk_distill.networks.rows import Rows
-from sk_distill.validation import (
-    check_probabilities,
-    check_sample_weight,
-    draw_seed,
-    encode_labels,
-    name_of,
-    unchanged_on_failure,
-)
+from sk_distill.validation import draw_seed, name_of, unchanged_on_failure
 
 if TYPE_CHECKING:
     from torch import nn
@@ -37,7 +23,7 @@ if TYPE_CHECKING:
     from sk_distill.training import Objective, TrainingData, TrainingPlan
 
 
-class NetworkClassifier(AnsweringClassifier):
+class NetworkClassifier(ReadingClassifier):
     """A classifier that is trained as a torch network on labels, soft targets or both.
 
     A subclass says how its parameters are checked (:meth:`_check_parameters`) and
@@ -50,9 +36,7 @@ class NetworkClassifier(AnsweringClassifier):
     loss_curve_: NDArray[np.float64]
     history_: dict[str, NDArray[np.float64]]
 
-    encoding: str | None
     n_bins: int
-    class_weight: Any
     random_state: Any
 
     def fit(
@@ -212,74 +196,10 @@ class NetworkClassifier(AnsweringClassifier):
             plain if is_nothing(weight) else next(distilled) for weight, _ in candidates
         ]
 
-    def _check_before_fit(self, X: Any) -> Table:
-        """Refuse parameters and rows that cannot be used; return the rows."""
-        self._check_parameters()
-        categorical = None
-        if getattr(self, "warm_start", False) and hasattr(self, "classes_"):
-            self._check_columns_of_earlier_fit(X)
-            categorical = self.encoder_.levels_
-        return check_table(
-            self,
-            X,
-            allow_missing=self.encoding is not None,
-            allow_categories=self.encoding is not None,
-            categorical=categorical,
-        )
-
-    def _read(
-        self,
-        table: Table,
-        y: Any,
-        sample_weight: ArrayLike | None,
-        soft_targets: ArrayLike | None,
-        transfer_X: Any,
-        transfer_targets: ArrayLike | None,
-    ) -> tuple[Rows, Rows | None]:
-        """Return the checked rows that weigh something, and the transfer rows."""
-        classes, codes, proba = self._check_targets(table, y, soft_targets)
-        self._check_classes_of_earlier_fit(classes)
-        self._check_module(table, len(classes))
-        weight = check_sample_weight(self, sample_weight, len(table))
-        rows = Rows(table, codes, proba, weight).without_weightless()
-        weight = weigh_rows(self, self.class_weight, classes, rows.codes, rows.weight)
-        transfer = self._check_transfer(
-            transfer_X, transfer_targets, table, len(classes)
-        )
-        self.classes_ = classes
-        return rows._replace(weight=weight), transfer
-
     def _learn_encoding(self, rows: Rows) -> None:
         """Learn what becomes of the columns."""
         self.encoder_ = rows.fit_encoder(self.encoding, self.n_bins, len(self.classes_))
         self.allow_missing_ = self.encoding is not None
-
-    def _check_transfer(
-        self, X: Any, targets: ArrayLike | None, table: Table, n_classes: int
-    ) -> Rows | None:
-        """Return the checked transfer rows."""
-        if X is None:
-            if targets is None:
-                return None
-            raise ValueError(
-                f"{name_of(self)}: transfer_targets without transfer_X; pass both, or "
-                "neither."
-            )
-        transfer = self._read_transfer(X, table)
-        proba = check_probabilities(
-            "transfer_targets", targets, len(transfer), n_classes
-        )
-        return Rows(transfer, None, proba)
-
-    def _read_transfer(self, X: Any, table: Table) -> Table:
-        """Return transfer rows, with the categorical columns of the labelled ones."""
-        return check_table(
-            self,
-            X,
-            allow_missing=self.encoding is not None,
-            categorical=table.categories,
-            reset=False,
-        )
 
     def _encode(self, rows: Rows, transfer: Rows | None) -> TrainingData:
         """Return the rows, and the transfer rows after them, as the net wants them."""
@@ -305,41 +225,6 @@ class NetworkClassifier(AnsweringClassifier):
     def _inputs(self, positions: NDArray[Any]) -> NDArray[Any] | SlotRows:
         """Return the positions in the form that the module takes."""
         return positions
-
-    def _check_columns_of_earlier_fit(self, X: Any) -> None:
-        try:
-            validate_data(self, X, reset=False, skip_check_array=True)
-        except ValueError as error:
-            raise ValueError(
-                f"{name_of(self)}: warm_start=True goes on with the columns of the "
-                f"earlier fit. {error} Set warm_start=False to start anew."
-            ) from error
-
-    def _check_targets(
-        self, X: Table, y: Any, soft_targets: ArrayLike | None
-    ) -> tuple[NDArray[Any], NDArray[Any] | None, NDArray[np.float64] | None]:
-        """Return the classes, the label codes and the checked soft targets."""
-        if soft_targets is None:
-            classes, codes = encode_labels(self, X, y)
-            return classes, codes, None
-        if y is not None:
-            classes, codes = encode_labels(self, X, y)
-        else:
-            classes, codes = np.arange(np.shape(soft_targets)[-1]), None
-        proba = check_probabilities("soft_targets", soft_targets, len(X), len(classes))
-        return classes, codes, proba
-
-    def _starts_warm(self) -> bool:
-        """Whether this fit goes on from the weights of the one before."""
-        return getattr(self, "warm_start", False) and hasattr(self, "encoder_")
-
-    def _check_classes_of_earlier_fit(self, classes: NDArray[Any]) -> None:
-        if self._starts_warm() and not np.array_equal(classes, self.classes_):
-            raise ValueError(
-                f"{name_of(self)}: warm_start=True goes on with the classes of the "
-                f"earlier fit, {self.classes_.tolist()}; y has {classes.tolist()}. Set "
-                "warm_start=False to start anew."
-            )
 
     def _train(
         self, data: TrainingData, objective: Objective, seed: int, *, warm: bool
@@ -392,20 +277,6 @@ class NetworkClassifier(AnsweringClassifier):
         """Set what a training says of itself."""
         self.n_iter_, self.history_ = n_iter, history
         self.loss_curve_ = history["train_loss"]
-
-    def __sklearn_tags__(self) -> Tags:
-        """Say that missing values and strings are welcome."""
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = self.encoding is not None
-        tags.input_tags.string = self.encoding is not None
-        return tags
-
-    @abstractmethod
-    def _check_parameters(self) -> None:
-        """Raise for a parameter that cannot be used."""
-
-    def _check_module(self, table: Table, n_classes: int) -> None:
-        """Raise for a module that cannot take such rows or tell so many classes."""
 
     def _dtype(self) -> type:
         """Return the dtype of training."""
