@@ -3,6 +3,7 @@
 from sk_distill.distilled import DistilledClassifier
 from sk_distill.distilled_cv import DistilledClassifierCV
 from sk_distill.exceptions import DistillationWarning, TrainingDivergedError
+from sk_distill.knowledge import Features
 from sk_distill.students import LinearStudent, MLPStudent
 from sk_distill.teachers import MLPTeacher
 from sk_distill.transfer_sets import Munge
@@ -13,6 +14,7 @@ __all__ = [
     "DistillationWarning",
     "DistilledClassifier",
     "DistilledClassifierCV",
+    "Features",
     "LinearStudent",
     "MLPStudent",
     "MLPTeacher",

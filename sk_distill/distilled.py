@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_memory, validate_data
 
 from sk_distill.distilled_base import BaseDistilledClassifier, allows_missing
+from sk_distill.knowledge import check_knowledge
 from sk_distill.networks.parameters import check_objective, weigh_rows
 from sk_distill.plain_student import warn_of_teacher
 from sk_distill.soft_targets import check_folds
@@ -74,6 +75,25 @@ class DistilledClassifier(BaseDistilledClassifier):
         tensors with the logits already divided by T and labels that are -100 for
         transfer rows, and returns a value for each row. A teacher's logits are its
         centred log-probabilities, clipped at 1e-7.
+    knowledge : {"probabilities", "features", "weights"}, Features or dict, \
+default="probabilities"
+        What the teacher hands on; λ multiplies the whole. A dict gives each kind its
+        weight, as ``{"probabilities": 1.0, "features": 0.5}``.
+
+        - "probabilities": soft targets, by the ``loss``.
+        - "features": the last hidden layer of an :class:`MLPStudent` is to tell, by a
+          linear map that is dropped after training, what the teacher makes of a row
+          (hints: Romero et al. 2015, arXiv:1412.6550): half the mean squared distance
+          to the input of its last linear layer, or to its trees' leaves, reduced to 32
+          components and scaled. :class:`Features` names another layer.
+        - "weights": the first layer begins with the teacher's, or what comes nearest on
+          the student's encoding, and is pulled there: half the squared distance over
+          the squared norm (Li et al. 2018, arXiv:1802.01483). A
+          :class:`LinearStudent` begins as the least-squares fit to the teacher's
+          logits, of any teacher.
+
+        Features and weights are those of the teacher that is fitted on all rows, with
+        ``teacher_cv`` too.
     teacher_cv : int, splitter or None, default=None
         None: the teacher labels the rows that it was fitted on. Else each row is
         labelled by a clone fitted on other folds, so that a teacher that knows its
@@ -161,6 +181,7 @@ class DistilledClassifier(BaseDistilledClassifier):
         distillation_weight: float = 1.0,
         temperature: float = 1.0,
         loss: Any = "soft_cross_entropy",
+        knowledge: Any = "probabilities",
         teacher_cv: Any = None,
         transfer_set: Any = None,
         class_weight: Any = None,
@@ -174,6 +195,7 @@ class DistilledClassifier(BaseDistilledClassifier):
         self.distillation_weight = distillation_weight
         self.temperature = temperature
         self.loss = loss
+        self.knowledge = knowledge
         self.teacher_cv = teacher_cv
         self.transfer_set = transfer_set
         self.class_weight = class_weight
@@ -228,11 +250,15 @@ class DistilledClassifier(BaseDistilledClassifier):
         """
         with unchanged_on_failure(self):
             check_objective(self, self.distillation_weight, self.temperature, self.loss)
+            inquiry = check_knowledge(self, self.knowledge)
             check_seed(self, self.random_state)
             check_jobs(self, self.n_jobs)
             check_cache(self, self.memory)
             validate_data(self, X, skip_check_array=True)
             student = prepare_student(self, self.student, self.verbose)
+            question = self._check_inquiry(
+                inquiry, student, teacher_proba, np.isinf(self.distillation_weight)
+            )
             table = student._check_before_fit(X)
             classes, codes = encode_labels(self, table, y)
             check_folds(self, "teacher_cv", self.teacher_cv, codes)
@@ -254,7 +280,15 @@ class DistilledClassifier(BaseDistilledClassifier):
             if teacher_proba is None:
                 all_rows = [np.arange(len(labels))]
                 teacher, (said,) = self._teach(
-                    X, labels, classes, weight, all_rows, cv, transfer_set, seed
+                    X,
+                    labels,
+                    classes,
+                    weight,
+                    all_rows,
+                    cv,
+                    transfer_set,
+                    question,
+                    seed,
                 )
             else:
                 said = self._check_teacher_proba(teacher_proba, labels, classes)
@@ -283,6 +317,7 @@ class DistilledClassifier(BaseDistilledClassifier):
                 distillation_weight=self.distillation_weight,
                 temperature=self.temperature,
                 loss=self.loss,
+                knowledge=said.knowledge(inquiry),
             )
             if not (table.has_missing or allows_missing(teacher)):
                 student.allow_missing_ = False

@@ -22,6 +22,7 @@ from sklearn.utils.validation import check_memory, validate_data
 
 from sk_distill._sklearn import num_samples
 from sk_distill.encoding import Table
+from sk_distill.knowledge import Inquiry, check_inside
 from sk_distill.soft_targets import weight_params
 from sk_distill.students.prepare import prepare_student
 from sk_distill.teachers import (
@@ -131,6 +132,7 @@ class BaseDistilledClassifier(ClassifierMixin, BaseEstimator):
         subsets: Sequence[NDArray[np.int64]],
         cv: Any,
         transfer_set: Any,
+        question: Inquiry,
         seed: int | None,
     ) -> tuple[Any, list[SoftTargets]]:
         """Return the fitted teacher, and the soft targets of each subset of rows."""
@@ -161,6 +163,7 @@ class BaseDistilledClassifier(ClassifierMixin, BaseEstimator):
                 [np.arange(len(y))] if asks_once else subsets,
                 cv,
                 transfer_set,
+                question,
                 seed if holds_net(teacher) else None,
                 self.n_jobs,
                 self.verbose,
@@ -176,6 +179,30 @@ class BaseDistilledClassifier(ClassifierMixin, BaseEstimator):
         # A cache answers with a copy; what the user froze is kept as it is.
         keeps = isinstance(teacher, FrozenEstimator)
         return teacher if keeps else fitted, soft_targets
+
+    def _check_inquiry(
+        self, inquiry: Inquiry, student: Any, teacher_proba: Any, alone: bool
+    ) -> Inquiry:
+        """Return what the teacher is asked; refuse what nobody could answer or learn.
+
+        ``alone`` says that at some λ the teacher speaks and the labels do not.
+        """
+        student._check_knowledge(inquiry.features > 0, inquiry.weights > 0)
+        question = inquiry.question(student._n_first_units())
+        shown = f"{name_of(self)}: knowledge={self.knowledge!r}"
+        if question.is_of_the_inside and teacher_proba is not None:
+            raise ValueError(
+                f"{shown} needs a teacher to look into, but teacher_proba took its "
+                "place. Pass a teacher, or knowledge='probabilities'."
+            )
+        if question.is_of_the_inside:
+            check_inside(prepare_teacher(self.teacher), question)
+        if inquiry.probabilities == 0 and alone:
+            raise ValueError(
+                f"{shown} says nothing of the classes, and at distillation_weight=inf "
+                "no label does. Give 'probabilities' a weight."
+            )
+        return question
 
     def _check_transfer_set(
         self, teacher_proba: Any, seed: int | None, student: Any, table: Table

@@ -24,6 +24,7 @@ from sk_distill.candidates import (
 from sk_distill.distilled_base import BaseDistilledClassifier, allows_missing
 from sk_distill.exceptions import DistillationWarning
 from sk_distill.folds import make_folds, score_fold
+from sk_distill.knowledge import check_knowledge
 from sk_distill.networks.parameters import check_objective, weigh_rows
 from sk_distill.soft_targets import check_folds
 from sk_distill.students.prepare import prepare_student
@@ -82,6 +83,9 @@ class DistilledClassifierCV(BaseDistilledClassifier):
         standard error of it, the one with the smallest λ.
     loss : {"soft_cross_entropy", "kl"} or callable, default="soft_cross_entropy"
         The distillation loss; see :class:`DistilledClassifier`.
+    knowledge : str, Features or dict, default="probabilities"
+        What the teachers hand on; see :class:`DistilledClassifier`. "probabilities"
+        must have a weight: λ = inf has nothing else for the classes.
     teacher_cv : int, splitter or None, default=None
         None: a fold's teacher labels the rows that it was fitted on. Else each row is
         labelled by a teacher that has seen neither its label nor those of the fold that
@@ -174,6 +178,7 @@ class DistilledClassifierCV(BaseDistilledClassifier):
         refit: bool = True,
         selection: str = "best",
         loss: Any = "soft_cross_entropy",
+        knowledge: Any = "probabilities",
         teacher_cv: Any = None,
         transfer_set: Any = None,
         class_weight: Any = None,
@@ -191,6 +196,7 @@ class DistilledClassifierCV(BaseDistilledClassifier):
         self.refit = refit
         self.selection = selection
         self.loss = loss
+        self.knowledge = knowledge
         self.teacher_cv = teacher_cv
         self.transfer_set = transfer_set
         self.class_weight = class_weight
@@ -245,6 +251,7 @@ class DistilledClassifierCV(BaseDistilledClassifier):
         with unchanged_on_failure(self):
             grid = make_grid(self, self.distillation_weights, self.temperatures)
             check_objective(self, 1.0, 1.0, self.loss)
+            inquiry = check_knowledge(self, self.knowledge)
             check_choice(self, "selection", self.selection, SELECTIONS)
             check_boolean(self, "refit", self.refit)
             check_seed(self, self.random_state)
@@ -253,6 +260,7 @@ class DistilledClassifierCV(BaseDistilledClassifier):
             validate_data(self, X, skip_check_array=True)
             (X,) = indexable(X)
             student = prepare_student(self, self.student, self.verbose)
+            question = self._check_inquiry(inquiry, student, teacher_proba, True)
             table = student._check_before_fit(X)
             classes, codes = encode_labels(self, table, y)
             scorer = make_scorer_of(self, self.scoring, classes)
@@ -273,7 +281,15 @@ class DistilledClassifierCV(BaseDistilledClassifier):
             teacher = None
             if teacher_proba is None:
                 teacher, said = self._teach(
-                    X, labels, classes, weight, subsets, teacher_cv, transfer_set, seed
+                    X,
+                    labels,
+                    classes,
+                    weight,
+                    subsets,
+                    teacher_cv,
+                    transfer_set,
+                    question,
+                    seed,
                 )
             else:
                 given = self._check_teacher_proba(teacher_proba, labels, classes)
@@ -302,6 +318,7 @@ class DistilledClassifierCV(BaseDistilledClassifier):
                     soft_targets,
                     candidates,
                     self.loss,
+                    inquiry,
                     scorer,
                 )
                 for (train, test), soft_targets in zip(folds, said, strict=False)
@@ -336,6 +353,7 @@ class DistilledClassifierCV(BaseDistilledClassifier):
                     distillation_weight=self.distillation_weight_,
                     temperature=self.temperature_,
                     loss=self.loss,
+                    knowledge=said[-1].knowledge(inquiry),
                 )
                 refit_time = perf_counter() - start
                 if not (table.has_missing or allows_missing(teacher)):

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sk_distill._sklearn import safe_indexing, takes_sample_weight
+from sk_distill.knowledge import Inquiry
 from sk_distill.teachers import prepare_splitter
 from sk_distill.teaching import SoftTargets, split_rows
 from sk_distill.validation import name_of
@@ -64,6 +65,7 @@ def score_fold(
     soft_targets: SoftTargets,
     candidates: list[tuple[float, float]],
     loss: Any,
+    inquiry: Inquiry,
     scorer: Callable[..., float],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Return each candidate's score on a fold, and seconds to fit and to score it."""
@@ -77,6 +79,7 @@ def score_fold(
         transfer_targets=soft_targets.transfer_proba,
         candidates=candidates,
         loss=loss,
+        knowledge=soft_targets.knowledge(inquiry),
     )
     share = (perf_counter() - start) / len(candidates)
     X_test, y_test = safe_indexing(X, test), y[test]

@@ -13,6 +13,8 @@ from sklearn.model_selection import check_cv
 from sklearn.utils import indexable
 
 from sk_distill._sklearn import num_samples, safe_indexing
+from sk_distill.knowledge import NOTHING_TOLD, Inquiry, Told, tell
+from sk_distill.networks.knowledge import Knowledge
 from sk_distill.seeding import isolated_seed
 from sk_distill.soft_targets import fit_teacher, label_rows
 from sk_distill.transfer_sets import Munge
@@ -31,15 +33,29 @@ class SoftTargets(NamedTuple):
         The transfer set.
     transfer_proba : ndarray of shape (n_transfer, n_classes) or None
         Of the transfer set.
+    told : Told
+        What the teacher tells of its inside.
     """
 
     proba: NDArray[np.float64]
     transfer_X: Any = None
     transfer_proba: NDArray[np.float64] | None = None
+    told: Told = NOTHING_TOLD
 
     def take(self, rows: RowNumbers) -> SoftTargets:
         """Return those of some labelled rows, with the whole transfer set."""
-        return self._replace(proba=self.proba[rows])
+        return self._replace(proba=self.proba[rows], told=self.told.take(rows))
+
+    def knowledge(self, inquiry: Inquiry) -> Knowledge:
+        """Return what a student learns beside the probabilities, with its weights."""
+        return Knowledge(
+            inquiry.probabilities,
+            self.told.hints,
+            self.told.transfer_hints,
+            inquiry.features,
+            self.told.first_layer,
+            inquiry.weights,
+        )
 
 
 class _Question(NamedTuple):
@@ -50,10 +66,14 @@ class _Question(NamedTuple):
 
 
 class _Fit(NamedTuple):
-    """A teacher to be fitted on some rows, and what it is asked."""
+    """A teacher to be fitted on some rows, and what it is asked.
+
+    ``tells`` are the subsets whose students learn of its inside.
+    """
 
     train: RowNumbers
     questions: list[_Question]
+    tells: list[int]
 
 
 def teach(
@@ -65,6 +85,7 @@ def teach(
     subsets: Sequence[RowNumbers],
     cv: Any,
     transfer_set: Any,
+    inquiry: Inquiry,
     seed: int | None,
     n_jobs: int | None,
     verbose: int,
@@ -102,6 +123,8 @@ def teach(
     transfer_set : None, Munge or rows
         See :class:`sk_distill.DistilledClassifier`. It is labelled by a teacher fitted
         on the whole subset.
+    inquiry : Inquiry
+        What that teacher is to tell of its inside.
     seed : int or None
         Of the global generators, from which skorch nets within the teacher draw; None
         leaves them alone.
@@ -119,26 +142,48 @@ def teach(
     """
     (X,) = indexable(X)
     transfer = [_transfer_rows(transfer_set, X, rows, len(y)) for rows in subsets]
-    fits = _plan(X, y, subsets, cv, transfer_set)
+    fits = _plan(X, y, subsets, cv, transfer_set, inquiry)
     whole = [fit for fit in fits if len(fit.train) == len(y)]
     parts = [fit for fit in fits if len(fit.train) < len(y)]
 
     answers = Parallel(n_jobs=n_jobs)(
         delayed(_fit_and_ask)(
-            clone(teacher), X, y, classes, fit_params, fit, transfer, seed, verbose
+            clone(teacher),
+            X,
+            y,
+            classes,
+            fit_params,
+            fit,
+            transfer,
+            subsets,
+            inquiry,
+            seed,
+            verbose,
         )
         for fit in parts
     )
     for fit in whole:
         answers.append(
             _fit_and_ask(
-                teacher, X, y, classes, fit_params, fit, transfer, seed, verbose
+                teacher,
+                X,
+                y,
+                classes,
+                fit_params,
+                fit,
+                transfer,
+                subsets,
+                inquiry,
+                seed,
+                verbose,
             )
         )
     said: dict[int, list[tuple[RowNumbers | None, NDArray[np.float64]]]] = {
         i: [] for i in range(len(subsets))
     }
-    for fit, probas in zip(parts + whole, answers, strict=True):
+    told: dict[int, Told] = {}
+    for fit, (probas, insides) in zip(parts + whole, answers, strict=True):
+        told |= dict(zip(fit.tells, insides, strict=True))
         for question, proba in zip(fit.questions, probas, strict=True):
             said[question.subset].append((question.rows, proba))
     return teacher, [
@@ -146,6 +191,7 @@ def teach(
             _mean_or_label(said[i], rows, y, classes),
             transfer[i],
             next((proba for asked, proba in said[i] if asked is None), None),
+            told.get(i, NOTHING_TOLD),
         )
         for i, rows in enumerate(subsets)
     ]
@@ -157,12 +203,13 @@ def _plan(
     subsets: Sequence[RowNumbers],
     cv: Any,
     transfer_set: Any,
+    inquiry: Inquiry,
 ) -> list[_Fit]:
     """Return the teachers that it takes, each of them once."""
     fits: dict[bytes, _Fit] = {}
 
-    def fit_on(train: RowNumbers) -> list[_Question]:
-        return fits.setdefault(train.tobytes(), _Fit(train, [])).questions
+    def fit_on(train: RowNumbers) -> _Fit:
+        return fits.setdefault(train.tobytes(), _Fit(train, [], []))
 
     folds = [] if cv is None else _held_out_folds(cv, X, y)
     for i, rows in enumerate(subsets):
@@ -170,11 +217,13 @@ def _plan(
             held_out, known = np.intersect1d(test, rows), np.intersect1d(train, rows)
             # In order of time the first rows have nobody to learn from.
             if len(held_out) and len(known):
-                fit_on(known).append(_Question(i, held_out))
+                fit_on(known).questions.append(_Question(i, held_out))
         if cv is None:
-            fit_on(rows).append(_Question(i, rows))
+            fit_on(rows).questions.append(_Question(i, rows))
         if transfer_set is not None:
-            fit_on(rows).append(_Question(i, None))
+            fit_on(rows).questions.append(_Question(i, None))
+        if inquiry.is_of_the_inside:
+            fit_on(rows).tells.append(i)
         if len(rows) == len(y):
             fit_on(rows)
     return list(fits.values())
@@ -234,12 +283,15 @@ def _fit_and_ask(
     fit_params: dict[str, Any],
     fit: _Fit,
     transfer: Sequence[Any],
+    subsets: Sequence[RowNumbers],
+    inquiry: Inquiry,
     seed: int | None,
     verbose: int,
-) -> list[NDArray[np.float64]]:
-    """Fit the teacher and return its answers, columns in the order of ``classes``.
+) -> tuple[list[NDArray[np.float64]], list[Told]]:
+    """Fit the teacher; return its answers, and what it tells of its inside.
 
-    A class that it has not seen has probability zero.
+    The columns of answers are in the order of ``classes``; a class that it has not seen
+    has probability zero.
     """
     train, n_rows = fit.train, len(y)
     # Classes that these rows lack are no mistake of the teacher's.
@@ -261,7 +313,11 @@ def _fit_and_ask(
             proba = np.zeros((len(answer), len(classes)))
             proba[:, np.isin(classes, known)] = answer
             answers.append(proba)
-    return answers
+        insides = [
+            tell(teacher, _take(X, subsets[i], n_rows), transfer[i], inquiry)
+            for i in fit.tells
+        ]
+    return answers, insides
 
 
 def _mean_or_label(

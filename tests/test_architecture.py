@@ -34,7 +34,15 @@ MAY_IMPORT = {
     }
     | BASE,
     "soft_targets": {"_sklearn", "interrupts", "validation"} | BASE,
-    "teaching": {"_sklearn", "seeding", "soft_targets", "transfer_sets"},
+    "knowledge": {"_sklearn", "inference", "networks", "teachers", "validation"},
+    "teaching": {
+        "_sklearn",
+        "knowledge",
+        "networks",
+        "seeding",
+        "soft_targets",
+        "transfer_sets",
+    },
     "teachers": {
         "networks",
         "training",
@@ -59,6 +67,7 @@ MAY_IMPORT = {
     "distilled_base": {
         "_sklearn",
         "encoding",
+        "knowledge",
         "soft_targets",
         "students",
         "teachers",
@@ -68,6 +77,7 @@ MAY_IMPORT = {
     },
     "distilled": {
         "distilled_base",
+        "knowledge",
         "networks",
         "plain_student",
         "soft_targets",
@@ -76,11 +86,12 @@ MAY_IMPORT = {
         "validation",
     },
     "candidates": {"validation"},
-    "folds": {"_sklearn", "teachers", "teaching", "validation"},
+    "folds": {"_sklearn", "knowledge", "teachers", "teaching", "validation"},
     "distilled_cv": {
         "candidates",
         "distilled_base",
         "folds",
+        "knowledge",
         "networks",
         "soft_targets",
         "students",

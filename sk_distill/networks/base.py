@@ -11,6 +11,12 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 
 from sk_distill.encoding import TARGET_AWARE
+from sk_distill.networks.knowledge import (
+    SOFT_TARGETS_ALONE,
+    Anchor,
+    Knowledge,
+    least_squares,
+)
 from sk_distill.networks.parameters import check_objective, warn_of_rounding
 from sk_distill.networks.reading import ReadingClassifier
 from sk_distill.networks.rows import Rows
@@ -51,6 +57,7 @@ class NetworkClassifier(ReadingClassifier):
         distillation_weight: float = 1.0,
         temperature: float = 1.0,
         loss: Any = "soft_cross_entropy",
+        knowledge: Knowledge = SOFT_TARGETS_ALONE,
     ) -> Self:
         """Fit to labels, to soft targets, or to both.
 
@@ -79,6 +86,9 @@ class NetworkClassifier(ReadingClassifier):
             T of the objective.
         loss : str or callable, default="soft_cross_entropy"
             The distillation loss; see :class:`sk_distill.DistilledClassifier`.
+        knowledge : Knowledge
+            What the teacher tells of its inside, and how much each kind counts; by
+            default the soft targets alone.
 
         Returns
         -------
@@ -102,10 +112,16 @@ class NetworkClassifier(ReadingClassifier):
             if is_nothing(distillation_weight):
                 distillation_weight, transfer_X, transfer_targets = 0.0, None, None
             rows, transfer = self._read(
-                table, y, sample_weight, soft_targets, transfer_X, transfer_targets
+                table,
+                y,
+                sample_weight,
+                soft_targets,
+                transfer_X,
+                transfer_targets,
+                knowledge,
             )
             if distillation_weight == 0:
-                rows = rows._replace(soft_targets=None)
+                rows = rows.alone()
             if rows.soft_targets is not None and self._dtype() is np.float32:
                 warn_of_rounding(self, temperature)
             warm = self._starts_warm()
@@ -116,7 +132,7 @@ class NetworkClassifier(ReadingClassifier):
 
             self._train_alone(
                 self._encode(rows, transfer),
-                Objective(distillation_weight, temperature, loss),
+                Objective(distillation_weight, temperature, loss, knowledge.shares),
                 draw_seed(self.random_state),
                 warm=warm,
             )
@@ -133,6 +149,7 @@ class NetworkClassifier(ReadingClassifier):
         transfer_targets: ArrayLike | None = None,
         candidates: Sequence[tuple[float, float]],
         loss: Any = "soft_cross_entropy",
+        knowledge: Knowledge = SOFT_TARGETS_ALONE,
     ) -> list[Self]:
         """Fit a clone for each pair of λ and T, as :meth:`fit` would.
 
@@ -145,7 +162,7 @@ class NetworkClassifier(ReadingClassifier):
             λ and T of each clone.
         y : array-like of shape (n_samples,)
             Class labels.
-        X, sample_weight, soft_targets, transfer_X, transfer_targets, loss
+        X, sample_weight, soft_targets, transfer_X, transfer_targets, loss, knowledge
             As in :meth:`fit`.
 
         Returns
@@ -166,24 +183,31 @@ class NetworkClassifier(ReadingClassifier):
         student = clone(self).set_params(random_state=seed)
         table = student._check_before_fit(X)
         rows, transfer = student._read(
-            table, y, sample_weight, soft_targets, transfer_X, transfer_targets
+            table,
+            y,
+            sample_weight,
+            soft_targets,
+            transfer_X,
+            transfer_targets,
+            knowledge,
         )
         student._learn_encoding(rows)
 
         from sk_distill.training import Objective
 
         taught = [
-            Objective(weight, temperature, loss)
+            Objective(weight, temperature, loss, knowledge.shares)
             for weight, temperature in candidates
             if not is_nothing(weight)
         ]
         wants_plain = len(taught) < len(candidates)
-        joins = wants_plain and student._sees_the_same_alone(transfer)
+        same_module = rows.hints is None and rows.first_layer is None
+        joins = wants_plain and same_module and student._sees_the_same_alone(transfer)
         plain, alone = copy(student), Objective(0.0, 1.0, loss)
         if joins:
             taught.insert(0, alone)
         elif wants_plain:
-            labelled = rows._replace(soft_targets=None)
+            labelled = rows.alone()
             if self.encoding in TARGET_AWARE:
                 plain._learn_encoding(labelled)
             plain._train_alone(plain._encode(labelled, None), alone, seed)
@@ -206,8 +230,13 @@ class NetworkClassifier(ReadingClassifier):
         from sk_distill.training import UNLABELLED, TrainingData
 
         positions = self.encoder_.positions(rows.table, self._dtype())
+        anchor = None
+        if rows.first_layer is not None:
+            anchor = least_squares(
+                self.encoder_, positions, rows.weight, rows.first_layer
+            )
         if transfer is None:
-            return TrainingData(self._inputs(positions), *rows[1:])
+            return TrainingData(self._inputs(positions), *rows[1:5], anchor)
         more = self.encoder_.positions(transfer.table, self._dtype())
         n_more = len(more)
         codes, weight = rows.codes, rows.weight
@@ -215,11 +244,16 @@ class NetworkClassifier(ReadingClassifier):
             codes = np.append(codes, np.full(n_more, UNLABELLED))
         if weight is not None:
             weight = np.append(weight, np.full(n_more, weight.mean()))
+        hints = rows.hints
+        if hints is not None and transfer.hints is not None:
+            hints = np.vstack([hints, transfer.hints])
         return TrainingData(
             self._inputs(np.concatenate([positions, more])),
             codes,
             np.concatenate([rows.soft_targets, transfer.soft_targets]),
             weight,
+            hints,
+            anchor,
         )
 
     def _inputs(self, positions: NDArray[Any]) -> NDArray[Any] | SlotRows:
@@ -233,7 +267,7 @@ class NetworkClassifier(ReadingClassifier):
         from sk_distill.training import train_module
 
         trained = train_module(
-            lambda: self._build_module(n_outputs(self.classes_), warm),
+            lambda: self._build_module(self._n_outputs(data), warm, data.anchor),
             objective,
             data,
             self._plan(len(data.inputs), seed),
@@ -278,6 +312,11 @@ class NetworkClassifier(ReadingClassifier):
         self.n_iter_, self.history_ = n_iter, history
         self.loss_curve_ = history["train_loss"]
 
+    def _n_outputs(self, data: TrainingData) -> int:
+        """Return the outputs that training takes: logits, then hints."""
+        n_hints = 0 if data.hints is None else data.hints.shape[1]
+        return n_outputs(self.classes_) + n_hints
+
     def _dtype(self) -> type:
         """Return the dtype of training."""
         return np.float32
@@ -286,7 +325,9 @@ class NetworkClassifier(ReadingClassifier):
         """Return how to train."""
         raise NotImplementedError
 
-    def _build_module(self, n_outputs: int, warm: bool) -> nn.Module:
+    def _build_module(
+        self, n_outputs: int, warm: bool, anchor: Anchor | None
+    ) -> nn.Module:
         """Return the module, with the earlier fit's weights if ``warm``."""
         raise NotImplementedError
 

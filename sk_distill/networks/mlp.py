@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.sparse import diags_array
 
 from sk_distill.encoding import TableEncoder
+from sk_distill.networks.knowledge import Anchor
 from sk_distill.validation import name_of
 
 if TYPE_CHECKING:
@@ -112,6 +113,21 @@ def read_weights(module: StackedMLP, encoder: TableEncoder) -> tuple[Arrays, Arr
         units = _apply(encoder.unit_map(), units)
     coefs[0] = _apply(encoder.slot_map(), units)
     return coefs, intercepts
+
+
+def begin_at(module: StackedMLP, encoder: TableEncoder, anchor: Anchor) -> None:
+    """Let the first layer's first units, in every member, be those of the anchor."""
+    import torch
+
+    weights = np.asarray(anchor.weights)
+    if module.unit_product is None and not encoder.is_plain:
+        weights = encoder.slot_map() @ weights
+    units = slice(weights.shape[1])
+    with torch.no_grad():
+        module.weights[0][..., units] = torch.from_numpy(weights).to(module.weights[0])
+        module.biases[0][..., units] = torch.from_numpy(anchor.biases).to(
+            module.biases[0]
+        )
 
 
 def _apply(matrix: Any, weights: NDArray[Any]) -> NDArray[Any]:

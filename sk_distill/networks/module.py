@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from sk_distill.encoding import Table
 from sk_distill.networks.base import NetworkClassifier
+from sk_distill.networks.knowledge import Anchor
 from sk_distill.networks.parameters import check_training_parameters, make_plan
 from sk_distill.networks.rows import Rows
 from sk_distill.seeding import isolated_seed
@@ -103,7 +104,9 @@ class ModuleClassifier(NetworkClassifier):
     def _plan(self, n_rows: int, seed: int) -> TrainingPlan:
         return make_plan(self, n_rows, seed, solver="adam")
 
-    def _build_module(self, n_outputs: int, warm: bool) -> nn.Module:
+    def _build_module(
+        self, n_outputs: int, warm: bool, anchor: Anchor | None
+    ) -> nn.Module:
         return self._make_module(self.encoder_.n_units, n_outputs)
 
     def _make_module(self, n_inputs: int, n_outputs: int) -> nn.Module:

@@ -12,6 +12,7 @@ from sklearn.utils.validation import validate_data
 
 from sk_distill.encoding import Table, check_table
 from sk_distill.networks.answering import AnsweringClassifier
+from sk_distill.networks.knowledge import Knowledge
 from sk_distill.networks.parameters import weigh_rows
 from sk_distill.networks.rows import Rows
 from sk_distill.validation import (
@@ -58,17 +59,23 @@ class ReadingClassifier(AnsweringClassifier):
         soft_targets: ArrayLike | None,
         transfer_X: Any,
         transfer_targets: ArrayLike | None,
+        knowledge: Knowledge,
     ) -> tuple[Rows, Rows | None]:
         """Return the checked rows that weigh something, and the transfer rows."""
         classes, codes, proba = self._check_targets(table, y, soft_targets)
         self._check_classes_of_earlier_fit(classes)
         self._check_module(table, len(classes))
         weight = check_sample_weight(self, sample_weight, len(table))
-        rows = Rows(table, codes, proba, weight).without_weightless()
+        first_layer = self._first_layer(knowledge, proba)
+        rows = Rows(
+            table, codes, proba, weight, knowledge.hints, first_layer
+        ).without_weightless()
         weight = weigh_rows(self, self.class_weight, classes, rows.codes, rows.weight)
         transfer = self._check_transfer(
             transfer_X, transfer_targets, table, len(classes)
         )
+        if transfer is not None:
+            transfer = transfer._replace(hints=knowledge.transfer_hints)
         self.classes_ = classes
         return rows._replace(weight=weight), transfer
 
@@ -132,6 +139,26 @@ class ReadingClassifier(AnsweringClassifier):
                 f"{name_of(self)}: warm_start=True goes on with the classes of the "
                 f"earlier fit, {self.classes_.tolist()}; y has {classes.tolist()}. Set "
                 "warm_start=False to start anew."
+            )
+
+    def _first_layer(
+        self, knowledge: Knowledge, proba: NDArray[np.float64] | None
+    ) -> NDArray[Any] | None:
+        """Return what units of the first layer are to begin as, if that is known."""
+        return knowledge.first_layer
+
+    def _n_first_units(self) -> int:
+        """Return how many units of the first layer a teacher's units can begin."""
+        return 0
+
+    def _check_knowledge(self, features: bool, weights: bool) -> None:
+        """Refuse to learn more of a teacher than its probabilities."""
+        if features or weights:
+            kind = "features" if features else "weights"
+            raise ValueError(
+                f"{name_of(self)} cannot learn knowledge={kind!r}: its layers are "
+                "its own affair. Choose an MLPStudent (features and weights), a "
+                "LinearStudent (weights), or knowledge='probabilities'."
             )
 
     @abstractmethod

@@ -23,25 +23,30 @@ class Rows(NamedTuple):
         A teacher's probabilities.
     weight : ndarray of shape (n_rows,) or None
         Weights; None where every row weighs the same.
+    hints : ndarray of shape (n_rows, n_hints) or None
+        The teacher's features.
+    first_layer : ndarray of shape (n_rows, n_units) or None
+        What units of the first layer are to be before activation.
     """
 
     table: Table
     codes: NDArray[Any] | None
     soft_targets: NDArray[Any] | None
     weight: NDArray[Any] | None = None
+    hints: NDArray[Any] | None = None
+    first_layer: NDArray[Any] | None = None
 
     def without_weightless(self) -> Rows:
         """Return the rows that weigh something: the others are as good as absent."""
         if self.weight is None or self.weight.all():
             return self
         present = self.weight > 0
-        codes, soft = self.codes, self.soft_targets
-        return Rows(
-            self.table.take(present),
-            None if codes is None else codes[present],
-            None if soft is None else soft[present],
-            self.weight[present],
-        )
+        known = (None if known is None else known[present] for known in self[1:])
+        return Rows(self.table.take(present), *known)
+
+    def alone(self) -> Rows:
+        """Return the rows without what the teacher says."""
+        return self._replace(soft_targets=None, hints=None, first_layer=None)
 
     def fit_encoder(
         self, encoding: str | None, n_bins: int, n_classes: int

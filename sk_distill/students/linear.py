@@ -13,7 +13,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from sk_distill.encoding import TARGET_AWARE, Table
 from sk_distill.networks import NetworkClassifier, n_outputs
+from sk_distill.networks.knowledge import begin_at_zero
 from sk_distill.networks.mlp import (
+    begin_at,
     make_perceptron,
     make_slot_rows,
     read_weights,
@@ -24,8 +26,12 @@ from sk_distill.students.effects import FeatureEffect, feature_effects
 from sk_distill.validation import check_boolean, check_choice, check_real, name_of
 
 if TYPE_CHECKING:
+    from sk_distill.networks.knowledge import Anchor, Knowledge
     from sk_distill.nn import SlotRows, StackedMLP
     from sk_distill.training import Objective, TrainingData, TrainingPlan
+
+# What a straight line is fitted to: log-odds beyond it would outweigh all others.
+_LINEAR_FLOOR = 1e-3
 
 
 class LinearStudent(NetworkClassifier):
@@ -204,6 +210,24 @@ class LinearStudent(NetworkClassifier):
         check_boolean(self, "warm_start", self.warm_start)
         check_training_parameters(self)
 
+    def _first_layer(
+        self, knowledge: Knowledge, proba: NDArray[np.float64] | None
+    ) -> NDArray[Any] | None:
+        # The logits of the teacher, which a linear map can be fitted to.
+        if knowledge.weights == 0 or proba is None:
+            return None
+        logits = np.log(np.clip(proba, _LINEAR_FLOOR, None))
+        if logits.shape[1] == 2:
+            return logits[:, 1:] - logits[:, :1]
+        return logits - logits.mean(axis=1, keepdims=True)
+
+    def _check_knowledge(self, features: bool, weights: bool) -> None:
+        if features:
+            raise ValueError(
+                f"{name_of(self)} has no hidden layer that could tell of a teacher's "
+                "features. Choose an MLPStudent, or knowledge='weights'."
+            )
+
     def _dtype(self) -> type:
         return np.float32 if self.solver == "adam" else np.float64
 
@@ -249,9 +273,9 @@ class LinearStudent(NetworkClassifier):
         outputs = n_outputs(self.classes_)
         start = None
         if hasattr(plain, "intercept_") and self.encoding not in TARGET_AWARE:
-            start = plain._build_module(outputs, warm=True).double()
+            start = plain._build_module(outputs, True, None).double()
         for trained in train_path(
-            partial(self._build_module, outputs, warm=False),
+            partial(self._build_module, outputs, False, data.anchor),
             objectives,
             data,
             self._plan(len(data.inputs), seed),
@@ -287,22 +311,14 @@ class LinearStudent(NetworkClassifier):
             self.slot_coef_[column] -= effect
             self.intercept_ += effect
 
-    def _begin_at_zero(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Undo the centring: let every curve be zero where its first bin begins."""
-        coef, intercept = self.slot_coef_.copy(), self.intercept_.copy()
-        for j, column in self.encoder_.slots_of_columns().items():
-            if j in self.encoder_.edges_:
-                effect = coef[column[0]].copy()
-                coef[column] -= effect
-                intercept += effect
-        return coef, intercept
-
     def _inputs(self, positions: NDArray[Any]) -> NDArray[Any] | SlotRows:
         if self.solver == "adam":
             return positions
         return make_slot_rows(self.encoder_, positions)
 
-    def _build_module(self, outputs: int, warm: bool) -> StackedMLP:
+    def _build_module(
+        self, outputs: int, warm: bool, anchor: Anchor | None
+    ) -> StackedMLP:
         encoder = self.encoder_
         module = make_perceptron(encoder, [outputs], full_batch=self.solver != "adam")
         if not warm:
@@ -316,8 +332,10 @@ class LinearStudent(NetworkClassifier):
             coef, intercept = encoder.unfold(self.coef_, self.intercept_)
             coef = coef.T
         else:
-            coef, intercept = self._begin_at_zero()
+            coef, intercept = begin_at_zero(encoder, self.slot_coef_, self.intercept_)
         write_weights(self, module, encoder, [coef], [intercept])
+        if anchor is not None and not warm:
+            begin_at(module, encoder, anchor)
         return module
 
     def _keep(self, module: Any) -> None:

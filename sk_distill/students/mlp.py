@@ -16,6 +16,8 @@ from sk_distill.inference import mlp_logits
 from sk_distill.networks import NetworkClassifier, n_outputs
 from sk_distill.networks.mlp import (
     ACTIVATIONS,
+    Arrays,
+    begin_at,
     make_perceptron,
     make_slot_rows,
     read_weights,
@@ -35,6 +37,7 @@ from sk_distill.validation import (
 )
 
 if TYPE_CHECKING:
+    from sk_distill.networks.knowledge import Anchor
     from sk_distill.networks.rows import Rows
     from sk_distill.nn import SlotRows, StackedMLP
     from sk_distill.training import Objective, TrainingData, TrainingPlan
@@ -232,6 +235,16 @@ class MLPStudent(NetworkClassifier):
         check_boolean(self, "warm_start", self.warm_start)
         check_training_parameters(self)
 
+    def _n_first_units(self) -> int:
+        return check_hidden_layer_sizes(self, self.hidden_layer_sizes)[0]
+
+    def _check_knowledge(self, features: bool, weights: bool) -> None:
+        if weights and self.solver == "lbfgs":
+            raise ValueError(
+                f"{name_of(self)}: solver='lbfgs' does not pull some units and leave "
+                "others free. Set solver='adam' for knowledge='weights'."
+            )
+
     def _dtype(self) -> type:
         return np.float64 if self.solver == "lbfgs" else np.float32
 
@@ -251,18 +264,22 @@ class MLPStudent(NetworkClassifier):
             return make_slot_rows(self.encoder_, positions)
         return positions
 
-    def _build_module(self, outputs: int, warm: bool) -> StackedMLP:
-        module = self._build_stack(outputs, 1)
+    def _build_module(
+        self, n_outputs: int, warm: bool, anchor: Anchor | None
+    ) -> StackedMLP:
+        module = self._build_stack(n_outputs, 1, anchor)
         if warm:
             write_weights(self, module, self.encoder_, self.coefs_, self.intercepts_)
         return module
 
-    def _build_stack(self, outputs: int, n_members: int) -> StackedMLP:
+    def _build_stack(
+        self, n_outputs: int, n_members: int, anchor: Anchor | None
+    ) -> StackedMLP:
         hidden = check_hidden_layer_sizes(self, self.hidden_layer_sizes)
         full_batch = self.solver == "lbfgs"
-        return make_perceptron(
+        module = make_perceptron(
             self.encoder_,
-            [*hidden, outputs],
+            [*hidden, n_outputs],
             full_batch=full_batch,
             activation=self.activation,
             # A line search wants a loss that stands still.
@@ -270,6 +287,9 @@ class MLPStudent(NetworkClassifier):
             n_members=n_members,
             alike=True,
         )
+        if anchor is not None:
+            begin_at(module, self.encoder_, anchor)
+        return module
 
     def _sees_the_same_alone(self, transfer: Rows | None) -> bool:
         # Held-out rows are chosen by the teacher, or by the labels.
@@ -290,19 +310,19 @@ class MLPStudent(NetworkClassifier):
 
         from sk_distill.training import train_stack
 
-        outputs = n_outputs(self.classes_)
+        outputs = self._n_outputs(data)
         for some in self._stacks(objectives, outputs):
             if len(some) == 1:
                 yield from super()._train_path(data, some, seed, plain)
                 continue
             trained = train_stack(
-                partial(self._build_stack, outputs, len(some)),
+                partial(self._build_stack, outputs, len(some), data.anchor),
                 some,
                 data,
                 self._plan(len(data.inputs), seed),
                 owner=name_of(self),
             )
-            coefs, intercepts = read_weights(trained.module, self.encoder_)
+            coefs, intercepts = self._read_weights(trained.module)
             for i in range(len(some)):
                 student = copy(self)
                 student.coefs_ = [stack[i].copy() for stack in coefs]
@@ -322,4 +342,12 @@ class MLPStudent(NetworkClassifier):
             yield objectives[start : start + n_members]
 
     def _keep(self, module: StackedMLP) -> None:
-        self.coefs_, self.intercepts_ = read_weights(module, self.encoder_)
+        self.coefs_, self.intercepts_ = self._read_weights(module)
+
+    def _read_weights(self, module: StackedMLP) -> tuple[Arrays, Arrays]:
+        """Return what is kept of the module: outputs that told of hints are dropped."""
+        coefs, intercepts = read_weights(module, self.encoder_)
+        logits = slice(n_outputs(self.classes_))
+        coefs[-1] = coefs[-1][..., logits].copy()
+        intercepts[-1] = intercepts[-1][..., logits].copy()
+        return coefs, intercepts

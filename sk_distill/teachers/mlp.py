@@ -25,6 +25,7 @@ from sk_distill.validation import (
 )
 
 if TYPE_CHECKING:
+    from sk_distill.networks.knowledge import Anchor
     from sk_distill.nn import StackedMLP
     from sk_distill.training import TrainingPlan
 
@@ -200,7 +201,9 @@ class MLPTeacher(NetworkClassifier):
             self, n_rows, seed, solver="adam", weight_decay=self.weight_decay
         )
 
-    def _build_module(self, n_outputs: int, warm: bool) -> StackedMLP:
+    def _build_module(
+        self, n_outputs: int, warm: bool, anchor: Anchor | None
+    ) -> StackedMLP:
         hidden = check_hidden_layer_sizes(self, self.hidden_layer_sizes)
         return make_perceptron(
             self.encoder_,

@@ -5,10 +5,12 @@ from sk_distill.training.fit import TrainedModule, train_module, train_path, tra
 from sk_distill.training.net import check_plan
 from sk_distill.training.objective import Objective
 from sk_distill.training.plan import TrainingPlan
+from sk_distill.training.shares import Shares
 
 __all__ = [
     "UNLABELLED",
     "Objective",
+    "Shares",
     "TrainedModule",
     "TrainingData",
     "TrainingPlan",

@@ -23,12 +23,19 @@ class TrainingData(NamedTuple):
         The teacher's probabilities; None where only labels speak.
     weight : ndarray of shape (n_rows,) or None
         Positive weights; None where every row weighs the same.
+    hints : ndarray of shape (n_rows, n_hints) or None
+        What the network's last outputs, beside the logits, are to tell of the teacher.
+    anchor : object or None
+        Has the ``weights`` that the first layer's first units are pulled to, on the
+        basis in which they are penalised, of shape (n_inputs, n_units).
     """
 
     inputs: Any
     codes: NDArray[Any] | None = None
     soft_targets: NDArray[Any] | None = None
     weight: NDArray[Any] | None = None
+    hints: NDArray[Any] | None = None
+    anchor: Any = None
 
     def likely_classes(self) -> NDArray[Any]:
         """Return the class of each row that the teacher holds likeliest.

@@ -248,6 +248,7 @@ def _train(
                 penalty_map=getattr(data.inputs, "unit_map", None),
                 preconditioner=curvature,
                 recondition=recondition,
+                anchor=_anchor_of(data),
             )
             try:
                 net.run(train_rows, validation_rows)
@@ -257,6 +258,13 @@ def _train(
             except UntrainedError as error:
                 raise RuntimeError(f"{owner}: {error}") from error
     return net
+
+
+def _anchor_of(data: TrainingData) -> NDArray[Any] | None:
+    """Return the anchor's weights in the dtype of training."""
+    if data.anchor is None:
+        return None
+    return np.asarray(data.anchor.weights, dtype=data.inputs.dtype)
 
 
 def is_linear(module: nn.Module) -> bool:
@@ -292,7 +300,9 @@ def _split(
 ) -> tuple[TensorRows, TensorRows | None]:
     """Return training rows and, for early stopping, held-out rows, on the device."""
     inputs = data.inputs
-    targets = objective.make_targets(data.codes, data.soft_targets, data.weight)
+    targets = objective.make_targets(
+        data.codes, data.soft_targets, data.weight, data.hints
+    )
 
     def rows(keep: NDArray[np.bool_] | slice) -> TensorRows:
         def tensor(array: NDArray[Any]) -> torch.Tensor:

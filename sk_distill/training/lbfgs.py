@@ -31,7 +31,8 @@ class ScipyLBFGS(torch.optim.Optimizer):
         Ignored: the line search finds the step. skorch hands one to every optimiser.
     weight_decay : float, default=0.0
         A group's penalty is ``weight_decay / 2 * ||w||²``, or that of ``M @ w`` where
-        the group has a sparse ``penalty_map`` M.
+        the group has a sparse ``penalty_map`` M. One that has an ``anchor`` a is also
+        pulled to it: ``pull / 2 * ||M @ w - a||²``.
     max_iter : int, default=1000
         Iterations at most.
     tol : float, default=1e-6
@@ -61,7 +62,13 @@ class ScipyLBFGS(torch.optim.Optimizer):
         preconditioner: Preconditioner | None = None,
         recondition: Callable[[], Preconditioner | None] | None = None,
     ) -> None:
-        super().__init__(params, {"weight_decay": weight_decay, "penalty_map": None})
+        defaults = {
+            "weight_decay": weight_decay,
+            "penalty_map": None,
+            "anchor": None,
+            "pull": 0.0,
+        }
+        super().__init__(params, defaults)
         self.max_iter = max_iter
         self.tol = tol
         self.preconditioner = preconditioner
@@ -72,13 +79,14 @@ class ScipyLBFGS(torch.optim.Optimizer):
     def step(self, closure: Callable[[], Tensor]) -> Tensor:  # type: ignore[override]
         """Minimise ``closure() + penalty`` over all parameters."""
         params: list[Tensor] = []
-        blocks = []
+        blocks, forces = [], []
         for group in self.param_groups:
             for param in group["params"]:
                 params.append(param)
-                blocks.append(_curvature(param, **_penalty_of(group)))
-        # The Hessian of the penalty.
-        curvature = block_diag(blocks, format="csr")
+                blocks.append(_curvature(param, group))
+                forces.append(_force(param, group))
+        # The Hessian of the penalties, and minus their gradient at zero.
+        curvature, force = block_diag(blocks, format="csr"), np.concatenate(forces)
 
         at = self.preconditioner
         largest = np.inf
@@ -87,7 +95,7 @@ class ScipyLBFGS(torch.optim.Optimizer):
             return u if at is None else at.to_parameters(u)
 
         def penalty(x: NDArray[Any]) -> float:
-            return 0.5 * float(x @ (curvature @ x))
+            return float(x @ (0.5 * (curvature @ x) - force))
 
         def value_and_gradient(u: NDArray[Any]) -> tuple[float, NDArray[Any]]:
             nonlocal largest
@@ -96,10 +104,9 @@ class ScipyLBFGS(torch.optim.Optimizer):
             with torch.enable_grad():
                 loss = closure().item()
             gradient = _read(_gradient(param) for param in params)
-            of_penalty = curvature @ x
-            gradient += of_penalty
+            gradient += curvature @ x - force
             largest = np.abs(gradient).max()
-            value = loss + 0.5 * float(x @ of_penalty)
+            value = loss + penalty(x)
             return value, gradient if at is None else at.to_gradient(gradient)
 
         def record(intermediate_result: OptimizeResult) -> None:
@@ -150,17 +157,24 @@ class ScipyLBFGS(torch.optim.Optimizer):
         return torch.tensor(result.fun - penalty(x))
 
 
-def _penalty_of(group: dict[str, Any]) -> dict[str, Any]:
-    return {name: group[name] for name in ("weight_decay", "penalty_map")}
-
-
-def _curvature(param: Tensor, weight_decay: float, penalty_map: Any) -> Any:
-    """Return the Hessian of a flat parameter's penalty."""
+def _curvature(param: Tensor, group: dict[str, Any]) -> Any:
+    """Return the Hessian of a flat parameter's penalties."""
+    strength, penalty_map = group["weight_decay"] + group["pull"], group["penalty_map"]
     if penalty_map is None:
-        return weight_decay * eye_array(param.numel(), format="csr")
+        return strength * eye_array(param.numel(), format="csr")
     # A flat parameter runs through the outputs first.
     squares = penalty_map.T @ penalty_map
-    return weight_decay * kron(squares, eye_array(param.shape[1]))
+    return strength * kron(squares, eye_array(param.shape[1]))
+
+
+def _force(param: Tensor, group: dict[str, Any]) -> NDArray[Any]:
+    """Return minus the gradient of a flat parameter's penalties at zero."""
+    anchor, penalty_map = group["anchor"], group["penalty_map"]
+    if anchor is None:
+        return np.zeros(param.numel())
+    if penalty_map is not None:
+        anchor = penalty_map.T @ anchor
+    return group["pull"] * np.ravel(anchor)
 
 
 def _gradient(param: Tensor) -> Tensor:

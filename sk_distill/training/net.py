@@ -5,7 +5,9 @@ from dataclasses import replace
 from numbers import Integral
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from skorch.callbacks import (
     BatchScoring,
     Callback,
@@ -146,12 +148,14 @@ def make_net(
     penalty_map: Any = None,
     preconditioner: Preconditioner | None = None,
     recondition: Callable[[], Preconditioner | None] | None = None,
+    anchor: NDArray[Any] | None = None,
 ) -> TensorNet:
     """Return the skorch net that the plan describes.
 
     ``penalty_map`` turns the first layer's weights into those that "lbfgs" penalises;
     the ``preconditioner`` has the variables that it searches in, ``recondition`` makes
-    others.
+    others. The first layer is pulled to the ``anchor`` as hard as the objective says,
+    in shares of the anchor's own squared norm.
     """
     params: dict[str, Any] = {
         "module": module,
@@ -167,6 +171,10 @@ def make_net(
     if plan.verbose:
         callbacks += [("epoch_timer", EpochTimer()), ("print_log", PrintLog())]
     if plan.solver == "lbfgs":
+        first_layer: dict[str, Any] = {"penalty_map": penalty_map}
+        if anchor is not None:
+            pull = objective.pull / _squared_norm(anchor)
+            first_layer |= {"anchor": anchor, "pull": pull}
         params |= {
             "optimizer": ScipyLBFGS,
             "optimizer__max_iter": plan.max_iter,
@@ -177,7 +185,7 @@ def make_net(
             # Biases go free of the penalty.
             "optimizer__param_groups": [
                 ("*bias*", {"weight_decay": 0.0}),
-                ("weights.0", {"penalty_map": penalty_map}),
+                ("weights.0", first_layer),
             ],
             "max_epochs": 1,
             "batch_size": -1,
@@ -194,6 +202,10 @@ def make_net(
             "max_epochs": plan.max_iter,
             "batch_size": plan.batch_size,
         }
+        if anchor is not None:
+            params["anchor"] = torch.from_numpy(anchor).to(device)
+            pull = objective.pull_of(params["anchor"])
+            params["pull"] = pull / _squared_norm(anchor)
         # A cycle is gone through to its end: only there the step size is small.
         patience = (
             plan.n_iter_no_change if plan.schedule == "constant" else plan.max_iter
@@ -216,3 +228,8 @@ def make_net(
             )
             callbacks.append(("early_stopping", stopping))
     return TensorNet(**(params | {"callbacks": callbacks} | net_params))
+
+
+def _squared_norm(anchor: NDArray[Any]) -> float:
+    """Return what makes a pull relative to the anchor."""
+    return max(float(np.square(anchor, dtype=np.float64).sum()), 1e-12)

@@ -11,6 +11,7 @@ from torch.nn.functional import cross_entropy, log_softmax
 
 from sk_distill.losses import LOSSES, Loss, soft_cross_entropy
 from sk_distill.training.data import UNLABELLED
+from sk_distill.training.shares import SOFT_TARGETS_ALONE, Shares
 
 # Teachers that vote answer with exact zeros, whose logarithm is no number. A softened
 # zero is floor ** (1 / T): this floor is far below what a teacher can know from a
@@ -32,6 +33,11 @@ class Objective(nn.Module):
     default the soft cross-entropy (Hinton, Vinyals & Dean 2015, arXiv:1503.02531,
     section 2.1). Dividing by 1 + λ keeps the minimiser, frees the step size from λ
     and makes λ = inf (the teacher alone) a legal value.
+
+    λ also multiplies ``knowledge``: the second term by its weight of probabilities, and
+    where the network has outputs r beside the logits, half their mean squared distance
+    to the teacher's hints f (Romero et al. 2015, arXiv:1412.6550, equation 3, with the
+    mean over hints for the sum) by the weight of features.
     """
 
     def __init__(
@@ -39,10 +45,14 @@ class Objective(nn.Module):
         distillation_weight: float = 0.0,
         temperature: float = 1.0,
         loss: str | Loss = "soft_cross_entropy",
+        knowledge: Shares = SOFT_TARGETS_ALONE,
     ) -> None:
         super().__init__()
         self.hard_share = 1.0 / (1.0 + distillation_weight)
-        self.soft_share = 1.0 - self.hard_share
+        teacher_share = 1.0 - self.hard_share
+        self.soft_share = teacher_share * knowledge.probabilities
+        self.hint_share = teacher_share * knowledge.features
+        self.pull = teacher_share * knowledge.weights
         self.temperature = temperature
         self.loss: Loss = LOSSES[loss] if isinstance(loss, str) else loss
 
@@ -56,6 +66,7 @@ class Objective(nn.Module):
         codes: NDArray[Any] | None,
         soft_targets: NDArray[Any] | None,
         sample_weight: NDArray[Any] | None,
+        hints: NDArray[Any] | None = None,
     ) -> dict[str, NDArray[Any]]:
         """Return the arrays that :meth:`forward` wants beside the logits.
 
@@ -70,9 +81,13 @@ class Objective(nn.Module):
         sample_weight : ndarray of shape (n_rows,) or None
             Positive weights; scaled here to mean 1, so that the objective is a
             weighted mean over all rows whatever batch they come in.
+        hints : ndarray of shape (n_rows, n_hints) or None
+            What the last outputs are to be.
         """
         targets: dict[str, NDArray[Any]] = {}
-        if soft_targets is None or self.soft_share == 0:
+        if hints is not None:
+            targets["hints"] = hints
+        if soft_targets is None or (self.soft_share == 0 and hints is None):
             assert codes is not None, "rows without a label need soft targets"
             targets["codes"] = codes.astype(np.int64)
         elif self.blends:
@@ -96,10 +111,16 @@ class Objective(nn.Module):
 
     def forward(self, logits: Tensor, targets: Targets) -> Tensor:
         """Return the weighted mean over rows, one for each member of a stack."""
-        if "blend" in targets and "weight" not in targets and logits.ndim == 2:
+        of_hints: Tensor | float = 0.0
+        if "hints" in targets:
+            n_hints = targets["hints"].shape[-1]
+            logits, told = logits[..., :-n_hints], logits[..., -n_hints:]
+            share = self._share_of_hints(told)
+            of_hints = share * self._hint_losses(told, targets["hints"])
+        elif "blend" in targets and "weight" not in targets and logits.ndim == 2:
             # The usual case, in one call: it halves the time of the loss.
             return cross_entropy(both_columns(logits), targets["blend"])
-        per_row = self.per_row(logits, targets)
+        per_row = self.per_row(logits, targets) + of_hints
         if "weight" in targets:
             per_row = per_row * targets["weight"]
         return per_row.mean(dim=-1)
@@ -113,6 +134,8 @@ class Objective(nn.Module):
         A cross-entropy, with labels or with a blend t, has the gradient
         ``softmax(z) * sum(t) - t``; any other loss is left to autograd.
         """
+        if "hints" in targets:
+            return self._with_hints(logits, targets)
         if "teacher_logits" in targets:
             with torch.enable_grad():
                 leaf = logits.detach().requires_grad_()
@@ -140,6 +163,35 @@ class Objective(nn.Module):
         gradient /= per_row.shape[-1]
         # The first column of a net of one logit is a constant.
         return per_row.mean(dim=-1), gradient.mT[..., -logits.shape[-1] :]
+
+    def _with_hints(self, outputs: Tensor, targets: Targets) -> tuple[Tensor, Tensor]:
+        """Return the value and the gradient where the last outputs tell of hints."""
+        hints = targets["hints"]
+        rest = {k: v for k, v in targets.items() if k != "hints"}
+        n_rows, n_hints = hints.shape
+        told = outputs[..., -n_hints:]
+        value, gradient = self.value_and_gradient(outputs[..., :-n_hints], rest)
+        share = self._share_of_hints(told)
+        of_hints = share * self._hint_losses(told, hints)
+        scale = share / n_hints
+        if "weight" in targets:
+            of_hints = of_hints * targets["weight"]
+            scale = scale * targets["weight"]
+        row_gradient = (told - hints) * _as_column(scale) / n_rows
+        gradient = torch.cat([gradient.mT, row_gradient.mT], dim=-2).mT
+        return value + of_hints.mean(dim=-1), gradient
+
+    def _share_of_hints(self, outputs: Tensor) -> Any:
+        """Return the weight of the hints: a number, or a column of one a member."""
+        return self.hint_share
+
+    def pull_of(self, anchor: Tensor) -> Any:
+        """Return the weight of the pull: a number, or one for each member."""
+        return self.pull
+
+    def _hint_losses(self, told: Tensor, hints: Tensor) -> Tensor:
+        """Return half the mean squared distance to the hints, for each row."""
+        return 0.5 * (told - hints).square().mean(dim=-1)
 
     def per_row(self, logits: Tensor, targets: Targets) -> Tensor:
         """Return the objective of each row, shape ``logits.shape[:-1]``."""
@@ -174,9 +226,14 @@ class Objective(nn.Module):
             )
         soft = t * t * soft
         if self.hard_share == 0 or codes is None:
-            return soft
+            return self.soft_share * soft
         hard = hard_cross_entropy(logits, codes)
         return self.hard_share * hard + self.soft_share * soft
+
+
+def _as_column(scale: Any) -> Any:
+    """Return what multiplies rows: a number as it is, a value a row as a column."""
+    return scale.unsqueeze(-1) if isinstance(scale, Tensor) else scale
 
 
 def both_columns(logits: Tensor) -> Tensor:

@@ -28,11 +28,13 @@ class StackedObjective(Objective):
 
     hard_shares: Tensor
     soft_shares: Tensor
+    hint_shares: Tensor
+    pulls: Tensor
 
     def __init__(self, objectives: Sequence[Objective]) -> None:
         nn.Module.__init__(self)
         self.objectives = list(objectives)
-        for name in ("hard_share", "soft_share"):
+        for name in ("hard_share", "soft_share", "hint_share", "pull"):
             shares = [getattr(objective, name) for objective in objectives]
             column = torch.tensor(shares, dtype=torch.float64)[:, None, None]
             self.register_buffer(f"{name}s", column, persistent=False)
@@ -47,13 +49,14 @@ class StackedObjective(Objective):
         codes: NDArray[Any] | None,
         soft_targets: NDArray[Any] | None,
         sample_weight: NDArray[Any] | None,
+        hints: NDArray[Any] | None = None,
     ) -> dict[str, NDArray[Any]]:
         """Return what :meth:`forward` wants; see :meth:`Objective.make_targets`."""
         assert codes is not None
         assert soft_targets is not None
         # What a member of two terms wants serves all, and of blends what they share.
         one = min(self.objectives, key=lambda o: (o.blends, o.soft_share == 0))
-        targets = one.make_targets(codes, soft_targets, sample_weight)
+        targets = one.make_targets(codes, soft_targets, sample_weight, hints)
         if self.blends:
             del targets["blend"]
             labels = np.zeros(soft_targets.shape)
@@ -61,6 +64,13 @@ class StackedObjective(Objective):
             labels[labelled, codes[labelled]] = 1
             targets |= {"labels": labels, "soft_targets": soft_targets}
         return targets
+
+    def _share_of_hints(self, outputs: Tensor) -> Tensor:
+        return self.hint_shares[..., 0].to(outputs)
+
+    def pull_of(self, anchor: Tensor) -> Tensor:
+        """Return the weight of the pull on each member."""
+        return self.pulls.to(anchor)
 
     def _blend(self, targets: Targets) -> Tensor | None:
         if "labels" not in targets:

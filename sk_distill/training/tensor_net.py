@@ -39,6 +39,11 @@ class TensorNet(StoppableMixin, NeuralNet):
         step size by which each step shrinks them (Loshchilov & Hutter 2019,
         arXiv:1711.05101). An optimiser would want two groups of parameters for it, and
         twice the time.
+    anchor : Tensor of shape (n_inputs, n_units) or None
+        Weights that the first layer's first units are pulled to.
+    pull : float or Tensor of shape (n_members, 1, 1)
+        β of a penalty of β / 2 ‖w - anchor‖² (Li, Grandvalet & Davoine 2018,
+        arXiv:1802.01483, equation 2).
     **kwargs
         skorch's.
     """
@@ -49,11 +54,15 @@ class TensorNet(StoppableMixin, NeuralNet):
         schedule: Callable[[float], float] = constant,
         penalty: float = 0.0,
         weight_decay: float = 0.0,
+        anchor: Tensor | None = None,
+        pull: float | Tensor = 0.0,
         **kwargs: Any,
     ) -> None:
         self.schedule = schedule
         self.penalty = penalty
         self.weight_decay = weight_decay
+        self.anchor = anchor
+        self.pull = pull
         super().__init__(*args, **kwargs)
 
     def get_default_callbacks(self) -> list[Any]:
@@ -115,6 +124,8 @@ class TensorNet(StoppableMixin, NeuralNet):
             loss.sum().backward()
         if self.penalty:
             self._add_penalty()
+        if self.anchor is not None:
+            self._add_pull(self.anchor)
         return {"loss": loss, "y_pred": logits}
 
     def initialize_module(self) -> "TensorNet":
@@ -131,6 +142,13 @@ class TensorNet(StoppableMixin, NeuralNet):
         for weight in self._weights:
             if weight.grad is not None:
                 weight.grad.add_(weight, alpha=self.penalty)
+
+    @torch.no_grad()
+    def _add_pull(self, anchor: Tensor) -> None:
+        weight = self._weights[0]
+        if weight.grad is not None:
+            units = slice(anchor.shape[-1])
+            weight.grad[..., units] += self.pull * (weight[..., units] - anchor)
 
     @torch.no_grad()
     def _shrink(self) -> None:
