@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_memory, validate_data
 
 from sk_distill.distilled_base import BaseDistilledClassifier, allows_missing
+from sk_distill.joint import SCHEDULES, check_joint, fit_jointly
 from sk_distill.knowledge import check_knowledge
 from sk_distill.networks.parameters import check_objective, weigh_rows
 from sk_distill.plain_student import warn_of_teacher
@@ -17,6 +18,7 @@ from sk_distill.students.prepare import prepare_student
 from sk_distill.teachers import prepare_splitter
 from sk_distill.validation import (
     check_cache,
+    check_choice,
     check_jobs,
     check_sample_weight,
     check_seed,
@@ -94,6 +96,14 @@ default="probabilities"
 
         Features and weights are those of the teacher that is fitted on all rows, with
         ``teacher_cv`` too.
+    schedule : {"teacher_first", "joint", "mutual"}, default="teacher_first"
+        When the teacher learns. "joint": teacher and student step on the same batches,
+        the teacher from the labels alone, the student from the labels and from what the
+        teacher says at that step. "mutual": the teacher learns from the student too, by
+        the same objective (Zhang et al. 2018, arXiv:1706.00384). Both are for an
+        :class:`MLPTeacher` or an ``nn.Module`` class as the teacher and a student that
+        is trained on batches, whose epochs and step size are those of both;
+        ``history_`` has the teacher's losses beside the student's.
     teacher_cv : int, splitter or None, default=None
         None: the teacher labels the rows that it was fitted on. Else each row is
         labelled by a clone fitted on other folds, so that a teacher that knows its
@@ -137,7 +147,8 @@ default="probabilities"
     loss_curve_ : ndarray of shape (n_iter_,)
         L / (1 + λ) on the training rows.
     history_ : dict of ndarray
-        ``"train_loss"`` and, with early stopping, ``"valid_loss"``.
+        ``"train_loss"`` and, with early stopping, ``"valid_loss"``; of a teacher that
+        is trained beside the student, ``"teacher_train_loss"`` and so on.
     n_features_in_ : int
         Number of columns.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -182,6 +193,7 @@ default="probabilities"
         temperature: float = 1.0,
         loss: Any = "soft_cross_entropy",
         knowledge: Any = "probabilities",
+        schedule: str = "teacher_first",
         teacher_cv: Any = None,
         transfer_set: Any = None,
         class_weight: Any = None,
@@ -196,6 +208,7 @@ default="probabilities"
         self.temperature = temperature
         self.loss = loss
         self.knowledge = knowledge
+        self.schedule = schedule
         self.teacher_cv = teacher_cv
         self.transfer_set = transfer_set
         self.class_weight = class_weight
@@ -250,6 +263,7 @@ default="probabilities"
         """
         with unchanged_on_failure(self):
             check_objective(self, self.distillation_weight, self.temperature, self.loss)
+            check_choice(self, "schedule", self.schedule, SCHEDULES)
             inquiry = check_knowledge(self, self.knowledge)
             check_seed(self, self.random_state)
             check_jobs(self, self.n_jobs)
@@ -259,6 +273,8 @@ default="probabilities"
             question = self._check_inquiry(
                 inquiry, student, teacher_proba, np.isinf(self.distillation_weight)
             )
+            if self.schedule != "teacher_first":
+                check_joint(self, student, teacher_proba)
             table = student._check_before_fit(X)
             classes, codes = encode_labels(self, table, y)
             check_folds(self, "teacher_cv", self.teacher_cv, codes)
@@ -275,6 +291,16 @@ default="probabilities"
                 transfer_set = self._check_transfer_set(
                     teacher_proba, seed, student, table
                 )
+
+            if student.random_state is None:
+                student.set_params(random_state=seed)
+            # At λ = 0 neither looks at the other: they may as well learn in turn.
+            if self.schedule != "teacher_first" and self.distillation_weight > 0:
+                fellow = fit_jointly(
+                    self, student, X, labels, weight, student_weight, transfer_set, seed
+                )
+                self._keep(classes, fellow, student)
+                return self
 
             teacher = None
             if teacher_proba is None:
@@ -293,8 +319,6 @@ default="probabilities"
             else:
                 said = self._check_teacher_proba(teacher_proba, labels, classes)
 
-            if student.random_state is None:
-                student.set_params(random_state=seed)
             if self.distillation_weight > 0:
                 warn_of_teacher(
                     self,

@@ -75,8 +75,18 @@ MAY_IMPORT = {
         "transfer_sets",
         "validation",
     },
+    "joint": {
+        "_sklearn",
+        "networks",
+        "students",
+        "teachers",
+        "training",
+        "transfer_sets",
+        "validation",
+    },
     "distilled": {
         "distilled_base",
+        "joint",
         "knowledge",
         "networks",
         "plain_student",

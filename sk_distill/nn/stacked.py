@@ -53,6 +53,8 @@ class StackedMLP(nn.Module):
     ``(n_members, n_rows, widths[-1])`` for several.
     """
 
+    goes_back_by_hand = True
+
     def __init__(
         self,
         widths: Sequence[int],

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+_NAMES = ("train_loss", "valid_loss", "teacher_train_loss", "teacher_valid_loss")
+
 
 def loss_curves(
     history: Sequence[Mapping[str, Any]],
@@ -17,7 +19,6 @@ def loss_curves(
     """
     rows = [row for row in history if "train_loss" in row]
     curves = {
-        name: np.array([row[name] for row in rows if name in row])
-        for name in ("train_loss", "valid_loss")
+        name: np.array([row[name] for row in rows if name in row]) for name in _NAMES
     }
     return len(rows), {name: curve for name, curve in curves.items() if len(curve)}

@@ -19,6 +19,7 @@ from sk_distill.training.curves import loss_curves
 from sk_distill.training.data import TrainingData
 from sk_distill.training.devices import resolve_device, threads
 from sk_distill.training.holdout import holdout_mask
+from sk_distill.training.joint import JointModule, JointNet, JointObjective
 from sk_distill.training.net import make_net
 from sk_distill.training.objective import Objective, both_columns
 from sk_distill.training.plan import TrainingPlan
@@ -217,6 +218,37 @@ def train_stack(
     return TrainedStack(net.module_.to("cpu").eval(), n_iter, histories)
 
 
+def train_joint(
+    build: Callable[[], JointModule],
+    objective: Objective,
+    data: TrainingData,
+    plan: TrainingPlan,
+    *,
+    owner: str,
+    mutual: bool,
+    teacher_weight: NDArray[Any] | None,
+    teacher_decay: float,
+) -> TrainedModule:
+    """Build a teacher and a student and train both on each batch.
+
+    Parameters
+    ----------
+    build, data, plan, owner
+        As for :func:`train_module`; weights of rows are the student's.
+    objective : Objective
+        The student's.
+    mutual : bool
+        Whether the teacher learns from the student too.
+    teacher_weight : ndarray of shape (n_rows,) or None
+        Weights of the rows for the teacher; None where ``data`` has none.
+    teacher_decay : float
+        The teacher's weight decay; the student's is the plan's.
+    """
+    both = JointObjective(objective, mutual=mutual, teacher_weight=teacher_weight)
+    kind = partial(JointNet, teacher_decay=teacher_decay)
+    return _read(_train(build, both, data, plan, owner, kind=kind), plan, owner)
+
+
 def _train(
     build: Callable[[], nn.Module],
     objective: Objective,
@@ -224,6 +256,7 @@ def _train(
     plan: TrainingPlan,
     owner: str,
     curvature: Preconditioner | None = None,
+    kind: Callable[..., TensorNet] = TensorNet,
 ) -> TensorNet:
     """Return the trained net."""
     device = resolve_device(owner, plan.device)
@@ -249,6 +282,7 @@ def _train(
                 preconditioner=curvature,
                 recondition=recondition,
                 anchor=_anchor_of(data),
+                kind=kind,
             )
             try:
                 net.run(train_rows, validation_rows)
@@ -286,9 +320,10 @@ def _threads(
     if device.type != "cpu" or plan.solver == "lbfgs":
         return None
     n_rows = min(n_rows, plan.batch_size)
-    if isinstance(module, StackedMLP):
+    if isinstance(module, StackedMLP | JointModule):
         n_products = module.n_products(n_rows, device.type)
-        small = _SMALL_BATCH_OF_STACK if module.n_members > 1 else _SMALL_BATCH
+        is_stack = getattr(module, "n_members", 1) > 1
+        small = _SMALL_BATCH_OF_STACK if is_stack else _SMALL_BATCH
     else:
         n_products = n_rows * sum(p.numel() for p in module.parameters())
         small = _SMALL_BATCH
@@ -296,7 +331,10 @@ def _threads(
 
 
 def _split(
-    data: TrainingData, objective: Objective, plan: TrainingPlan, device: torch.device
+    data: TrainingData,
+    objective: Objective,
+    plan: TrainingPlan,
+    device: torch.device,
 ) -> tuple[TensorRows, TensorRows | None]:
     """Return training rows and, for early stopping, held-out rows, on the device."""
     inputs = data.inputs

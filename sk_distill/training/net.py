@@ -149,13 +149,14 @@ def make_net(
     preconditioner: Preconditioner | None = None,
     recondition: Callable[[], Preconditioner | None] | None = None,
     anchor: NDArray[Any] | None = None,
+    kind: Callable[..., TensorNet] = TensorNet,
 ) -> TensorNet:
     """Return the skorch net that the plan describes.
 
     ``penalty_map`` turns the first layer's weights into those that "lbfgs" penalises;
     the ``preconditioner`` has the variables that it searches in, ``recondition`` makes
     others. The first layer is pulled to the ``anchor`` as hard as the objective says,
-    in shares of the anchor's own squared norm.
+    in shares of the anchor's own squared norm. ``kind`` makes the net.
     """
     params: dict[str, Any] = {
         "module": module,
@@ -227,7 +228,7 @@ def make_net(
                 sink=noop,
             )
             callbacks.append(("early_stopping", stopping))
-    return TensorNet(**(params | {"callbacks": callbacks} | net_params))
+    return kind(**(params | {"callbacks": callbacks} | net_params))
 
 
 def _squared_norm(anchor: NDArray[Any]) -> float:

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from skorch import NeuralNet
 from skorch.callbacks import Callback
 from torch import Tensor
 
 from sk_distill.exceptions import TrainingDivergedError
-from sk_distill.nn import StackedMLP
 from sk_distill.training.batches import TensorBatches, TensorRows
 from sk_distill.training.schedule import constant
 from sk_distill.training.stopping import StoppableMixin
@@ -98,8 +98,7 @@ class TensorNet(StoppableMixin, NeuralNet):
 
     def train_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
         """Take one optimiser step, without skorch's bookkeeping if nobody looks."""
-        if self.weight_decay:
-            self._shrink()
+        self._shrink()
         if self._batches_are_watched:
             return super().train_step(batch, **fit_params)
         step: dict[str, Any] = {}
@@ -131,31 +130,35 @@ class TensorNet(StoppableMixin, NeuralNet):
     def initialize_module(self) -> "TensorNet":
         super().initialize_module()
         self._weights = [
-            parameter
-            for name, parameter in self.module_.named_parameters()
+            (weight, *self._penalties_of(name))
+            for name, weight in self.module_.named_parameters()
             if "bias" not in name
         ]
         return self
 
+    def _penalties_of(self, name: str) -> tuple[float, float]:
+        """Return the L2 penalty and the weight decay of a parameter."""
+        return self.penalty, self.weight_decay
+
     @torch.no_grad()
     def _add_penalty(self) -> None:
-        for weight in self._weights:
-            if weight.grad is not None:
-                weight.grad.add_(weight, alpha=self.penalty)
+        for weight, penalty, _ in self._weights:
+            if penalty and weight.grad is not None:
+                weight.grad.add_(weight, alpha=penalty)
 
     @torch.no_grad()
     def _add_pull(self, anchor: Tensor) -> None:
-        weight = self._weights[0]
+        weight = self._weights[0][0]
         if weight.grad is not None:
             units = slice(anchor.shape[-1])
             weight.grad[..., units] += self.pull * (weight[..., units] - anchor)
 
     @torch.no_grad()
     def _shrink(self) -> None:
-        share = self.optimizer_.param_groups[0]["lr"] * self.weight_decay
-        for weight in self._weights:
-            if weight.requires_grad:
-                weight.mul_(1 - share)
+        rate = self.optimizer_.param_groups[0]["lr"]
+        for weight, _, decay in self._weights:
+            if decay and weight.requires_grad:
+                weight.mul_(1 - rate * decay)
 
     def run_single_epoch(
         self,
@@ -169,7 +172,8 @@ class TensorNet(StoppableMixin, NeuralNet):
             return
         self._set_training(training)
         # A hook that a callback has set wants the module called, and autograd.
-        self._goes_back_by_hand = isinstance(self.module_, StackedMLP) and not any(
+        by_hand = getattr(self.module_, "goes_back_by_hand", False)
+        self._goes_back_by_hand = by_hand and not any(
             part._forward_hooks
             or part._forward_pre_hooks
             or part._backward_hooks
@@ -195,16 +199,21 @@ class TensorNet(StoppableMixin, NeuralNet):
             sizes.append(len(batch[0]))
         # One transfer from the device an epoch, not one a batch.
         values = torch.stack(losses).cpu().numpy()
-        of_members = np.average(values, axis=0, weights=sizes)
-        if of_members.ndim:
-            self.history.record(f"{prefix}_losses", of_members)
-        mean, name = float(of_members.mean()), f"{prefix}_loss"
-        self.history.record(name, mean)
+        losses_of_epoch = np.average(values, axis=0, weights=sizes)
+        name, mean = f"{prefix}_loss", self._record(prefix, losses_of_epoch)
         if not math.isfinite(mean):
             raise TrainingDivergedError(f"the {prefix} loss is {mean}")
         # What skorch's Checkpoint monitors.
         best = all(mean < epoch[name] for epoch in self.history[:-1])
         self.history.record(f"{name}_best", best)
+
+    def _record(self, prefix: str, losses: NDArray[Any]) -> float:
+        """Record the loss of an epoch, a number or one for each member; return it."""
+        if losses.ndim:
+            self.history.record(f"{prefix}_losses", losses)
+        mean = float(losses.mean())
+        self.history.record(f"{prefix}_loss", mean)
+        return mean
 
     def _set_rate(self, done: float) -> None:
         """Set the step size for the next batch, ``done`` being the share of the run."""
