@@ -16,6 +16,7 @@ from sklearn.utils.validation import validate_data
 from sk_distill.encoding import TARGET_AWARE, Table, check_table
 from sk_distill.networks.answering import AnsweringClassifier
 from sk_distill.networks.parameters import (
+    check_loss,
     check_objective,
     warn_of_rounding,
     weigh_rows,
@@ -94,7 +95,8 @@ class NetworkClassifier(AnsweringClassifier):
         temperature : float, default=1.0
             T of the objective.
         loss : str or callable, default="soft_cross_entropy"
-            The distillation loss; see :class:`sk_distill.DistilledClassifier`.
+            The distillation loss: a name, one of :mod:`sk_distill.losses`, or any
+            callable; see :class:`sk_distill.DistilledClassifier`.
 
         Returns
         -------
@@ -120,6 +122,7 @@ class NetworkClassifier(AnsweringClassifier):
             rows, transfer = self._read(
                 table, y, sample_weight, soft_targets, transfer_X, transfer_targets
             )
+            check_loss(self, loss, len(self.classes_))
             if distillation_weight == 0:
                 rows = rows._replace(soft_targets=None)
             if rows.soft_targets is not None and self._dtype() is np.float32:
@@ -184,6 +187,7 @@ class NetworkClassifier(AnsweringClassifier):
         rows, transfer = student._read(
             table, y, sample_weight, soft_targets, transfer_X, transfer_targets
         )
+        check_loss(self, loss, len(student.classes_))
         student._learn_encoding(rows)
 
         from sk_distill.training import Objective

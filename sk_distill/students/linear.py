@@ -229,6 +229,10 @@ class LinearStudent(NetworkClassifier):
     def _train(
         self, data: TrainingData, objective: Objective, seed: int, *, warm: bool
     ) -> tuple[int, dict[str, NDArray[np.float64]]]:
+        if not (warm or objective.is_convex or self.solver == "adam"):
+            # At zero, losses that look at relations alone have no slope to follow.
+            super()._train(data, objective.cross_entropy(), seed, warm=False)
+            warm = True
         outcome = super()._train(data, objective, seed, warm=warm)
         self._centre(data)
         return outcome
@@ -240,7 +244,9 @@ class LinearStudent(NetworkClassifier):
         seed: int,
         plain: Self,
     ) -> Iterator[Self]:
-        if self.solver == "adam" or self.callbacks:
+        # With several optima the one that is reached depends on where a fit begins.
+        convex = all(objective.is_convex for objective in objectives)
+        if self.solver == "adam" or self.callbacks or not convex:
             yield from super()._train_path(data, objectives, seed, plain)
             return
 

@@ -9,7 +9,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, log_softmax
 
-from sk_distill.losses import LOSSES, Loss, soft_cross_entropy
+from sk_distill.losses import (
+    Loss,
+    kl_divergence,
+    logit_mse,
+    resolve_loss,
+    soft_cross_entropy,
+)
 from sk_distill.training.data import UNLABELLED
 
 # Teachers that vote answer with exact zeros, whose logarithm is no number. A softened
@@ -41,15 +47,29 @@ class Objective(nn.Module):
         loss: str | Loss = "soft_cross_entropy",
     ) -> None:
         super().__init__()
+        self.distillation_weight = distillation_weight
         self.hard_share = 1.0 / (1.0 + distillation_weight)
         self.soft_share = 1.0 - self.hard_share
         self.temperature = temperature
-        self.loss: Loss = LOSSES[loss] if isinstance(loss, str) else loss
+        self.loss: Loss = resolve_loss(loss)
 
     @property
     def blends(self) -> bool:
         """Whether both terms are one cross-entropy with the blend of y and P."""
         return self.loss is soft_cross_entropy and self.temperature == 1.0
+
+    @property
+    def is_convex(self) -> bool:
+        """Whether it is known to be convex in the logits.
+
+        Then a linear student ends in one place wherever it began.
+        """
+        convex = (soft_cross_entropy, kl_divergence, logit_mse)
+        return self.soft_share == 0 or any(self.loss is loss for loss in convex)
+
+    def cross_entropy(self) -> "Objective":
+        """Return the objective of the same λ with T = 1 and the soft cross-entropy."""
+        return Objective(self.distillation_weight)
 
     def make_targets(
         self,
@@ -160,7 +180,14 @@ class Objective(nn.Module):
     ) -> Tensor:
         """Return the objective of each row by its definition."""
         t = self.temperature
-        soft = self.loss(logits / t, teacher_logits / t, codes)
+        z, v, labels = logits, teacher_logits, codes
+        prepare = getattr(self.loss, "prepare_logits", None)
+        if prepare is not None:
+            z, v = prepare(z), prepare(v)
+        if self.hard_share == 0 and codes is not None:
+            # λ = inf does not depend on the labels, whatever the loss does with them.
+            labels = torch.full_like(codes, UNLABELLED)
+        soft = self.loss(z / t, v / t, labels)
         if not isinstance(soft, Tensor) or soft.shape != logits.shape[:-1]:
             returned = (
                 f"shape {tuple(soft.shape)}"
