@@ -14,7 +14,7 @@ def check_term_weights(owner: object, weights: Mapping[str, object]) -> None:
                 f"{name}: {term}={weight!r} must be a number >= 0, got a "
                 f"{type(weight).__name__}."
             )
-        if not (weight >= 0 and math.isfinite(weight)):
+        if not 0 <= float(weight) < math.inf:
             raise ValueError(f"{name}: {term}={weight!r} must be a finite number >= 0.")
     if not any(weights.values()):
         both = " and ".join(f"{term}={weight!r}" for term, weight in weights.items())

@@ -93,7 +93,7 @@ def _split(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     """
     n_classes = logits.shape[-1]
     # The classes in a circle that begins at the target.
-    order = (target[..., None] + torch.arange(n_classes, device=target.device))
+    order = target[..., None] + torch.arange(n_classes, device=target.device)
     order = order.remainder(n_classes).expand(logits.shape)
     of_target, others = logits.gather(-1, order).split([1, n_classes - 1], -1)
     return torch.cat([of_target, others.logsumexp(-1, keepdim=True)], -1), others

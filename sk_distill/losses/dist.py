@@ -8,8 +8,8 @@ from torch.nn.functional import softmax
 from sk_distill.losses.checks import check_term_weights
 
 # A constant has no correlation, and close to one its slope grows without bound: what
-# varies by less than the square root of this, 0.001 in probability, counts as noise.
-_VARIANCE_FLOOR = 1e-6
+# varies by less than the square root of this, 0.0001 in probability, counts as noise.
+_VARIANCE_FLOOR = 1e-8
 
 
 @dataclass(frozen=True)
@@ -36,18 +36,19 @@ class Dist:
 
     Notes
     -----
-    A student that keeps the order and the relative distances has a loss of 0 whatever
-    its scale, so that at λ = inf its probabilities are not calibrated.
+    A student that keeps the relative distances has a loss of 0 whatever its scale: at
+    λ = inf its probabilities are not calibrated.
 
     The second term depends on the batch: with "lbfgs" that is the whole table, and in a
     batch of one row nothing varies. Row weights are the objective's, which weighs what
     it gets; within the second term all rows are alike.
 
-    ρ is the covariance over the root of both variances, each with 1e-6 added to it: it
+    ρ is the covariance over the root of both variances, each with 1e-8 added to it: it
     is 0 for a constant, with a gradient that is finite.
 
     Two probabilities are always correlated by 1 or -1, which has no gradient: for two
-    classes the first term is left out.
+    classes the first term is left out. The second one orders the rows, and leaves it to
+    the labels where the one class ends and the other begins.
 
     Examples
     --------

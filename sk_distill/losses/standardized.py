@@ -32,8 +32,9 @@ class StandardizedLogits:
 
     Notes
     -----
-    The scale of the student's logits is left to the labels: at λ = inf its classes are
-    learned and its probabilities are not calibrated.
+    The scale of the student's logits is left to the labels. At λ = inf its classes are
+    learned, and its probabilities are not calibrated: a penalty or a weight decay makes
+    them ever more alike, and "lbfgs" may find no end of it.
 
     1e-8 is added to the variance, so that logits that are all equal have a finite
     gradient.

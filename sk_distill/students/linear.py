@@ -46,7 +46,8 @@ class LinearStudent(NetworkClassifier):
     ----------
     solver : {"auto", "lbfgs", "adam"}, default="auto"
         "lbfgs" takes all rows at once, in float64, and runs to the optimum; "adam"
-        takes mini-batches in float32. "auto" is "lbfgs".
+        takes mini-batches in float32. "auto" is "lbfgs". A loss that may have several
+        optima is trained from where the soft cross-entropy leads.
     alpha : float, default=1.0
         Strength of the L2 penalty, ``1 / C`` of ``LogisticRegression``; it acts on the
         encoded columns.
@@ -229,9 +230,8 @@ class LinearStudent(NetworkClassifier):
     def _train(
         self, data: TrainingData, objective: Objective, seed: int, *, warm: bool
     ) -> tuple[int, dict[str, NDArray[np.float64]]]:
-        if not (warm or objective.is_convex or self.solver == "adam"):
-            # At zero, losses that look at relations alone have no slope to follow.
-            super()._train(data, objective.cross_entropy(), seed, warm=False)
+        if not (warm or objective.is_convex):
+            self._begin_at_cross_entropy(data, objective, seed)
             warm = True
         outcome = super()._train(data, objective, seed, warm=warm)
         self._centre(data)
@@ -292,6 +292,21 @@ class LinearStudent(NetworkClassifier):
             effect = mean[column] @ self.slot_coef_[column]
             self.slot_coef_[column] -= effect
             self.intercept_ += effect
+
+    def _begin_at_cross_entropy(
+        self, data: TrainingData, objective: Objective, seed: int
+    ) -> None:
+        """Take the weights that the soft cross-entropy leads to at this λ.
+
+        A loss of several optima may have a bad one at zero, where rows are alike and
+        there is nothing to correlate or to standardise.
+        """
+        begin = copy(self)
+        begin.callbacks, begin.verbose = None, 0
+        begin._train(data, objective.with_cross_entropy(), seed, warm=False)
+        for name in ("coef_", "slot_coef_", "intercept_"):
+            if hasattr(begin, name):
+                setattr(self, name, getattr(begin, name))
 
     def _begin_at_zero(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Undo the centring: let every curve be zero where its first bin begins."""

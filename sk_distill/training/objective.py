@@ -67,7 +67,7 @@ class Objective(nn.Module):
         convex = (soft_cross_entropy, kl_divergence, logit_mse)
         return self.soft_share == 0 or any(self.loss is loss for loss in convex)
 
-    def cross_entropy(self) -> "Objective":
+    def with_cross_entropy(self) -> "Objective":
         """Return the objective of the same λ with T = 1 and the soft cross-entropy."""
         return Objective(self.distillation_weight)
 
