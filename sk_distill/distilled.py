@@ -74,8 +74,9 @@ class DistilledClassifier(BaseDistilledClassifier):
         - "soft_cross_entropy": the formula above.
         - "kl": less by the teacher's entropy; the same gradient, and so the same
           student.
-        - "logit_mse": half the mean squared difference of centred logits, which
-          "soft_cross_entropy" tends to as T grows; it does not depend on T.
+        - "logit_mse": half the mean squared difference of centred logits. It does not
+          depend on T, and has the gradient that "soft_cross_entropy" tends to as T
+          grows.
         - "decoupled": KL in two parts, how sure the teacher is of the row's class and
           what it says of the others, which count eight times. For two classes it is
           "kl".
@@ -83,7 +84,8 @@ class DistilledClassifier(BaseDistilledClassifier):
         - :class:`sk_distill.losses.Decoupled` and :class:`sk_distill.losses.Dist`: the
           same with weights of your own;
           :class:`sk_distill.losses.StandardizedLogits`: any of these on standardised
-          logits, for three classes or more.
+          logits, for three classes or more. These and "dist" leave the scale of the
+          logits to the labels: at λ = inf the probabilities are not calibrated.
         - A callable: it gets ``(student_logits, teacher_logits, hard_targets)``,
           tensors with the logits already divided by T and labels that are -100 where a
           row has none, as transfer rows and all rows at λ = inf, and returns a value

@@ -36,8 +36,9 @@ class Objective(nn.Module):
 
     with the student's logits z, the teacher's v and the distillation loss ℓ, by
     default the soft cross-entropy (Hinton, Vinyals & Dean 2015, arXiv:1503.02531,
-    section 2.1). Dividing by 1 + λ keeps the minimiser, frees the step size from λ
-    and makes λ = inf (the teacher alone) a legal value.
+    section 2.1); z and v are what its ``prepare_logits`` makes of them, if it has one.
+    Dividing by 1 + λ keeps the minimiser, frees the step size from λ and makes λ = inf
+    (the teacher alone) a legal value.
     """
 
     def __init__(
