@@ -222,7 +222,7 @@ def test_kl_is_soft_cross_entropy_less_the_entropy():
 
 
 def test_decoupled_parts_make_kl():
-    """KD = TCKD + (1 - p_t) NCKD: Zhao et al. 2022, equation 5."""
+    """KD = TCKD + (1 - p_t) NCKD: Zhao et al. 2022."""
     others = 1 - V.softmax(-1)[torch.arange(N_ROWS), CODES]
     parts = Decoupled(1, 0)(Z, V, CODES) + others * Decoupled(0, 1)(Z, V, CODES)
     assert_allclose(parts, kl_divergence(Z, V), rtol=1e-12)

@@ -13,8 +13,8 @@ def logit_mse(
         \frac{1}{2 K} \sum_k \big( (z_k - \bar z) - (v_k - \bar v) \big)^2
 
     with the student's logits z, the teacher's v and K classes: Ba & Caruana 2014,
-    arXiv:1312.6184, section 2.2, equation 1. A constant that is added to a row's logits
-    changes no probability, and so none is asked for.
+    arXiv:1312.6184, who regress the logits, here centred. A constant that is added to a
+    row's logits changes no probability, and so none is asked for.
 
     Times T² it does not depend on T, and it is what the soft cross-entropy is for T to
     infinity: the gradients are the same (Hinton, Vinyals & Dean 2015,
