@@ -19,9 +19,10 @@ class Decoupled:
         \qquad b = (p_t, 1 - p_t), \qquad \hat p_k = \frac{p_k}{1 - p_t}, k \ne t
 
     with the softmax p of the teacher's logits v and of the student's z, and the target
-    class t of the row: Zhao, Cui, Song, Qiu & Liang 2022, arXiv:2203.08679. The first term (TCKD) is about how sure to be of the target class,
-    the second (NCKD) about how likely the others are among themselves. KL is the case
-    α = 1, β = 1 - p_t of the teacher: the surer it is, the less the others count there.
+    class t of the row: Zhao, Cui, Song, Qiu & Liang 2022, arXiv:2203.08679. The first
+    term (TCKD) is about how sure to be of the target class, the second (NCKD) about how
+    likely the others are among themselves. KL is the case α = 1, β = 1 - p_t of the
+    teacher: the surer it is, the less the others count there.
 
     Parameters
     ----------

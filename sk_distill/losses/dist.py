@@ -23,9 +23,9 @@ class Dist:
 
     for row i, with the teacher's probabilities P, the student's Q, K classes and
     Pearson's correlation ρ: Huang, You, Wang, Qian & Xu 2022, arXiv:2205.10536. The
-    first term (inter-class) compares the classes of a row, the second
-    (intra-class) the rows of a batch in each class; it is the same for all of them, so
-    that the mean over rows is the paper's loss.
+    first term (inter-class) compares the classes of a row, the second (intra-class) the
+    rows of a batch in each class; it is the same for all of them, so that the mean over
+    rows is the paper's loss.
 
     Parameters
     ----------

@@ -21,9 +21,9 @@ class StandardizedLogits:
         s(z)_k = \frac{z_k - \bar z}{\sqrt{\frac{1}{K} \sum_j (z_j - \bar z)^2}}
 
     with the student's logits z, the teacher's v, K classes and the loss ℓ: Sun, Ren,
-    Li, Wang & Cao 2024, arXiv:2403.01427. A small student need
-    not reach the range of a large teacher's logits, only their relations. T divides
-    what is standardised: it is how sharp both are, whatever the logits' scale.
+    Li, Wang & Cao 2024, arXiv:2403.01427. A small student need not reach the range of a
+    large teacher's logits, only their relations. T divides what is standardised: it is
+    how sharp both are, whatever the logits' scale.
 
     Parameters
     ----------
