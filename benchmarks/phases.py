@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
-import sk_distill.networks.base as base
+import sk_distill.networks.reading as reading
 from sk_distill import MLPStudent
 from sk_distill.encoding import TableEncoder
 from sk_distill.nn import StackedMLP
@@ -50,7 +50,7 @@ def timed(phase: str, function: Callable[..., Any]) -> Callable[..., Any]:
 
 def watch() -> None:
     """Wrap what the phases are made of."""
-    base.check_table = timed("look at the table", base.check_table)
+    reading.check_table = timed("look at the table", reading.check_table)
     TableEncoder.fit = timed("learn the encoding", TableEncoder.fit)
     TableEncoder.positions = timed("encode", TableEncoder.positions)
     Objective.make_targets = timed("make targets", Objective.make_targets)

@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_memory, validate_data
 from sk_distill.distilled_base import BaseDistilledClassifier, allows_missing
 from sk_distill.joint import SCHEDULES, check_joint, fit_jointly
 from sk_distill.knowledge import check_knowledge
-from sk_distill.networks.parameters import check_objective, weigh_rows
+from sk_distill.networks.parameters import check_loss, check_objective, weigh_rows
 from sk_distill.plain_student import warn_of_teacher
 from sk_distill.soft_targets import check_folds
 from sk_distill.students.prepare import prepare_student
@@ -71,12 +71,30 @@ class DistilledClassifier(BaseDistilledClassifier):
     temperature : float, default=1.0
         T > 0. Above 1 the teacher's small probabilities count for more. Far above 100
         nothing changes but rounding, and in single precision a warning says so.
-    loss : {"soft_cross_entropy", "kl"} or callable, default="soft_cross_entropy"
-        The distillation loss. "kl" differs by the teacher's entropy and has the same
-        gradient. A callable gets ``(student_logits, teacher_logits, hard_targets)``,
-        tensors with the logits already divided by T and labels that are -100 for
-        transfer rows, and returns a value for each row. A teacher's logits are its
-        centred log-probabilities, clipped at 1e-7.
+    loss : str or callable, default="soft_cross_entropy"
+        The distillation loss:
+
+        - "soft_cross_entropy": the formula above.
+        - "kl": less by the teacher's entropy; the same gradient, and so the same
+          student.
+        - "logit_mse": half the mean squared difference of centred logits. It does not
+          depend on T, and has the gradient that "soft_cross_entropy" tends to as T
+          grows.
+        - "decoupled": KL in two parts, how sure the teacher is of the row's class and
+          what it says of the others, which count eight times. For two classes it is
+          "kl".
+        - "dist": correlations of the probabilities, within a row and within a class.
+        - :class:`sk_distill.losses.Decoupled` and :class:`sk_distill.losses.Dist`: the
+          same with weights of your own;
+          :class:`sk_distill.losses.StandardizedLogits`: any of these on standardised
+          logits, for three classes or more. These and "dist" leave the scale of the
+          logits to the labels: at λ = inf the probabilities are not calibrated.
+        - A callable: it gets ``(student_logits, teacher_logits, hard_targets)``,
+          tensors with the logits already divided by T and labels that are -100 where a
+          row has none, as transfer rows and all rows at λ = inf, and returns a value
+          for each row.
+
+        A teacher's logits are its centred log-probabilities, clipped at 1e-7.
     knowledge : {"probabilities", "features", "weights"}, Features or dict, \
 default="probabilities"
         What the teacher hands on; λ multiplies the whole. A dict gives each kind its
@@ -277,6 +295,7 @@ default="probabilities"
                 check_joint(self, student, teacher_proba)
             table = student._check_before_fit(X)
             classes, codes = encode_labels(self, table, y)
+            check_loss(self, self.loss, len(classes))
             check_folds(self, "teacher_cv", self.teacher_cv, codes)
             student._check_module(table, len(classes))
             labels = classes[codes]

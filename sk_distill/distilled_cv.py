@@ -25,7 +25,7 @@ from sk_distill.distilled_base import BaseDistilledClassifier, allows_missing
 from sk_distill.exceptions import DistillationWarning
 from sk_distill.folds import make_folds, score_fold
 from sk_distill.knowledge import check_knowledge
-from sk_distill.networks.parameters import check_objective, weigh_rows
+from sk_distill.networks.parameters import check_loss, check_objective, weigh_rows
 from sk_distill.soft_targets import check_folds
 from sk_distill.students.prepare import prepare_student
 from sk_distill.teachers import is_frozen, prepare_splitter
@@ -81,8 +81,9 @@ class DistilledClassifierCV(BaseDistilledClassifier):
     selection : {"best", "one_standard_error"}, default="best"
         Which candidate is chosen: that of the best mean score or, of those within one
         standard error of it, the one with the smallest λ.
-    loss : {"soft_cross_entropy", "kl"} or callable, default="soft_cross_entropy"
-        The distillation loss; see :class:`DistilledClassifier`.
+    loss : str or callable, default="soft_cross_entropy"
+        The distillation loss; see :class:`DistilledClassifier`. One for all candidates:
+        search over losses by a ``GridSearchCV`` around a :class:`DistilledClassifier`.
     knowledge : str, Features or dict, default="probabilities"
         What the teachers hand on; see :class:`DistilledClassifier`. "probabilities"
         must have a weight: λ = inf has nothing else for the classes.
@@ -263,6 +264,7 @@ class DistilledClassifierCV(BaseDistilledClassifier):
             question = self._check_inquiry(inquiry, student, teacher_proba, True)
             table = student._check_before_fit(X)
             classes, codes = encode_labels(self, table, y)
+            check_loss(self, self.loss, len(classes))
             scorer = make_scorer_of(self, self.scoring, classes)
             check_folds(self, "cv", self.cv, codes)
             check_folds(self, "teacher_cv", self.teacher_cv, codes)

@@ -1,6 +1,7 @@
 """Every room imports only from the rooms that docs/architecture.md allows."""
 
 import ast
+import sys
 from pathlib import Path
 
 import pytest
@@ -165,3 +166,11 @@ def test_losses_and_modules_do_not_know_skorch():
         if room_of(path) in {"losses", "nn"}:
             tree = ast.parse(path.read_text(encoding="utf-8"))
             assert not {m for m in imported_modules(tree) if m.startswith("skorch")}
+
+
+def test_losses_know_torch_only():
+    for path in FILES:
+        if room_of(path) == "losses":
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            tops = {module.split(".")[0] for module in imported_modules(tree)}
+            assert tops - sys.stdlib_module_names <= {"torch", "sk_distill"}, path

@@ -669,3 +669,22 @@ def test_sizes_in_net_params_are_whole_numbers(params, multiclass):
     message = says("MLPStudent: net_params has", "expected an integer >= 1")
     with pytest.raises(ValueError, match=message):
         student(net_params=params).fit(*multiclass)
+
+
+@pytest.mark.parametrize(
+    "kind", ["register_hook", "register_post_accumulate_grad_hook"]
+)
+def test_hooks_on_a_parameter_are_called(kind, multiclass):
+    """They were not: only hooks on modules let autograd find the gradients."""
+    calls = []
+
+    class Masking(Callback):
+        def on_train_begin(self, net, **kwargs):
+            getattr(net.module_.weights[0], kind)(self.mask)
+
+        def mask(self, given):
+            calls.append(1)
+            return given * 0 if kind == "register_hook" else None
+
+    student(callbacks=[Masking()]).fit(*multiclass)
+    assert calls

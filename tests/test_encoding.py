@@ -144,6 +144,21 @@ def test_a_column_that_is_mostly_one_value_has_bins_in_its_tail():
     assert np.isclose(edges, split).any()
 
 
+def test_numbers_too_small_for_a_bin_of_their_own():
+    """Probabilities of naive Bayes fall to 5e-324: the slope of a bin between two of
+    them was infinite, and the fit ended with a loss that was no number."""
+    x = np.exp(-RNG.uniform(0, 745, size=500))
+    targets = np.eye(2)[(x > 1e-200).astype(int)]
+    for t in (None, targets):
+        edges = column_edges(x, t, None, 16)
+        assert np.diff(edges).min() >= np.finfo(float).tiny / 2
+        with np.errstate(all="raise"):
+            positions = np.interp(x, edges, np.arange(len(edges)))
+        assert np.isfinite(positions).all()
+    one_number = np.array([0, 5e-324, 1e-323])
+    assert_array_equal(column_edges(one_number, None, None, 4), [0, np.inf])
+
+
 @pytest.mark.parametrize("encoding", ["quantile", "piecewise_linear", "standard"])
 def test_a_constant_or_empty_column_says_nothing(encoding):
     constant = np.column_stack([np.full(50, 7.25), np.full(50, np.nan)])

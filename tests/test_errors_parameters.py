@@ -67,7 +67,7 @@ class TestWeightAndTemperature:
 
 
 STUDENTS = "'linear', 'mlp'"
-LOSSES = "'soft_cross_entropy', 'kl'"
+LOSSES = "'soft_cross_entropy', 'kl', 'logit_mse', 'decoupled', 'dist'"
 SOLVERS = "'lbfgs', 'adam'"
 ACTIVATIONS = "'identity', 'logistic', 'relu', 'tanh'"
 
@@ -79,6 +79,7 @@ ACTIVATIONS = "'identity', 'logistic', 'relu', 'tanh'"
         (distilled, "student", "mpl", STUDENTS, "mlp"),
         (distilled, "loss", "soft_cross_entropie", LOSSES, "soft_cross_entropy"),
         (distilled, "loss", "kll", LOSSES, "kl"),
+        (distilled, "loss", "logit_mae", LOSSES, "logit_mse"),
         (distilled, "class_weight", "balancd", "'balanced' or a dict", "balanced"),
         (LinearStudent, "solver", "lbgfs", SOLVERS, "lbfgs"),
         (MLPStudent, "solver", "adm", "'auto', 'adam', 'lbfgs'", "adam"),

@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose
 from torch.nn.functional import cross_entropy, log_softmax, softmax
 
 from sk_distill.losses import LOSSES
-from sk_distill.training import Objective
+from sk_distill.training import UNLABELLED, Objective
 from sk_distill.training.objective import PROBABILITY_FLOOR, both_columns
 
 N_ROWS, N_CLASSES = 7, 4
@@ -181,14 +181,28 @@ def test_callable_gets_tempered_logits_and_codes_and_is_scaled_once():
         seen.update(student=student_logits, teacher=teacher_logits, hard=hard_targets)
         return (student_logits - teacher_logits).pow(2).sum(-1)
 
-    objective = Objective(np.inf, 2.0, loss)
+    objective = Objective(1.0, 2.0, loss)
     v = np.log(PROBA)
     v -= v.mean(axis=1, keepdims=True)
-    expected = 4.0 * ((LOGITS - v) ** 2 / 4.0).sum(axis=1).mean()
-    assert_allclose(value(objective), expected)
+    soft = 4.0 * ((LOGITS - v) ** 2 / 4.0).sum(axis=1).mean()
+    hard = value(Objective(0.0))
+    assert_allclose(value(objective), (hard + soft) / 2)
     assert_allclose(seen["student"], LOGITS / 2)
     assert_allclose(seen["teacher"], v / 2)
     assert_allclose(seen["hard"], CODES)
+
+
+def test_callable_sees_no_label_at_infinite_lambda():
+    seen = []
+
+    def loss(student_logits, teacher_logits, hard_targets):
+        seen.append(hard_targets)
+        return (student_logits - teacher_logits).pow(2).sum(-1)
+
+    value(Objective(np.inf, 1.0, loss))
+    value(Objective(np.inf, 1.0, loss), codes=None)
+    assert_allclose(seen[0], np.full(N_ROWS, UNLABELLED))
+    assert seen[1] is None
 
 
 def test_teacher_logits_of_a_certain_teacher_stop_at_the_floor():

@@ -10,6 +10,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sk_distill import LinearStudent, MLPStudent
+from sk_distill.networks.parameters import LOSS_NAMES
 from sk_distill.validation import check_probabilities
 
 SETTINGS = settings(max_examples=40, deadline=None, derandomize=True)
@@ -43,7 +44,7 @@ OBJECTIVES = st.fixed_dictionaries(
     {
         "distillation_weight": st.sampled_from([0, 1e-6, 0.5, 1, 20, 1e9, np.inf]),
         "temperature": st.sampled_from([0.05, 0.7, 1.0, 3.0, 50.0]),
-        "loss": st.sampled_from(["soft_cross_entropy", "kl"]),
+        "loss": st.sampled_from(LOSS_NAMES),
     }
 )
 STUDENTS = st.sampled_from(

@@ -8,7 +8,8 @@ from numpy.testing import assert_allclose
 from sk_distill.encoding import TableEncoder
 from sk_distill.encoding.table import Categories, Table
 from sk_distill.networks.mlp import ACTIVATIONS, make_perceptron, make_slot_rows
-from sk_distill.nn import StackedMLP
+from sk_distill.nn import StackedMLP, UnitLayout
+from sk_distill.nn.units import UnitProduct
 from sk_distill.training import UNLABELLED, Objective
 
 RNG = np.random.default_rng(0)
@@ -63,12 +64,13 @@ def test_the_way_back_is_autograds(widths, activation, n_members):
 
 @pytest.mark.parametrize("n_members", [1, 3])
 @pytest.mark.parametrize("encoding", ["standard", "quantile"])
-@pytest.mark.parametrize("n_rows", [60, 120])
-def test_the_way_back_to_the_units_of_a_table(n_rows, encoding, n_members):
+@pytest.mark.parametrize("way", ["dense", "sparse"])
+def test_the_way_back_to_the_units_of_a_table(way, encoding, n_members):
     encoder, positions = mixed_encoder(encoding)
-    positions = np.repeat(positions, n_rows // 60, axis=0)
     module = make_perceptron(encoder, [6, 2], n_members=n_members)
-    assert_same_way_back(module, torch.from_numpy(positions), n_rows, 2)
+    chosen = getattr(module.unit_product, way)
+    module.unit_product.way = lambda n_rows, device_type: chosen
+    assert_same_way_back(module, torch.from_numpy(positions), 60, 2)
 
 
 @pytest.mark.parametrize("n_members", [1, 3])
@@ -91,6 +93,23 @@ def test_either_way_multiplies_the_units_that_numpy_makes(way, encoding, n_membe
     gradient = torch.randn(product.shape)
     of_weight = units.weight_gradient(expanded, gradient)
     assert_allclose(of_weight, made.T @ gradient.mT.numpy(), atol=1e-4)
+
+
+def test_the_way_is_chosen_by_what_it_costs():
+    """Columns of two values beside one of many had a slot at each edge of that one: a
+    search over λ on 200 of them took ten times as long as with dense rows."""
+    counts = torch.tensor([1] * 100 + [48])
+    nothing = torch.zeros(0, dtype=torch.int64)
+    few = UnitProduct(UnitLayout(torch.arange(101), counts, nothing, nothing, nothing))
+    assert few.sparse.n_value_slots == 100 * 2 + 49
+    assert few.way(512, "cpu") is few.dense
+    columns = torch.arange(30)
+    many = UnitProduct(
+        UnitLayout(columns, torch.full((30,), 48), nothing, nothing, nothing)
+    )
+    assert many.way(64, "cpu") is many.dense
+    assert many.way(256, "cpu") is many.sparse
+    assert many.way(256, "cuda") is many.dense
 
 
 def test_the_way_back_to_the_slots_of_a_table():

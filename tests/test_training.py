@@ -4,11 +4,13 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import rosen, rosen_der
 from sklearn.datasets import make_classification
+from threadpoolctl import threadpool_info
 
 from sk_distill import MLPStudent, MLPTeacher
 from sk_distill.nn import StackedMLP
 from sk_distill.training import Objective, TrainingData, TrainingPlan, train_module
 from sk_distill.training.batches import TensorBatches, TensorRows
+from sk_distill.training.devices import threads
 from sk_distill.training.holdout import holdout_mask
 from sk_distill.training.lbfgs import ScipyLBFGS
 
@@ -219,3 +221,20 @@ def test_weight_decay_falls_with_the_rows(n_rows, expected):
     assert MLPStudent()._plan(n_rows, seed=0).weight_decay == pytest.approx(expected)
     student = MLPStudent(weight_decay=0.5)
     assert student._plan(n_rows, seed=0).weight_decay == 0.5
+
+
+def test_blas_has_its_threads_again_when_the_last_of_several_leaves():
+    """Fits in threads put back each other's limit: BLAS kept one thread for good."""
+
+    def blas():
+        return [x["num_threads"] for x in threadpool_info() if x["user_api"] == "blas"]
+
+    before = blas()
+    first, second = threads(None), threads(None)
+    first.__enter__()
+    second.__enter__()
+    assert set(blas()) == {1}
+    first.__exit__(None, None, None)
+    assert set(blas()) == {1}
+    second.__exit__(None, None, None)
+    assert blas() == before

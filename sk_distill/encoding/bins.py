@@ -56,6 +56,9 @@ def column_edges(
         weight = None if weight is None else weight[rows]
     # Trees see float32, in which neighbours may be one; of their ranks nothing is lost.
     values, rank = np.unique(x.astype(np.float64), return_inverse=True)
+    # Of a bin that is narrower than any normal number no slope can be taken.
+    is_new = np.diff(values, prepend=-np.inf) >= np.finfo(np.float64).tiny
+    values, rank = values[is_new], np.maximum(np.cumsum(is_new) - 1, 0)[rank]
     if len(values) < 2:
         return np.append(values if len(values) else 0.0, np.inf)
     if len(values) <= n_bins + 1:

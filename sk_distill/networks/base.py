@@ -17,7 +17,11 @@ from sk_distill.networks.knowledge import (
     Knowledge,
     least_squares,
 )
-from sk_distill.networks.parameters import check_objective, warn_of_rounding
+from sk_distill.networks.parameters import (
+    check_loss,
+    check_objective,
+    warn_of_rounding,
+)
 from sk_distill.networks.reading import ReadingClassifier
 from sk_distill.networks.rows import Rows
 from sk_distill.validation import draw_seed, name_of, unchanged_on_failure
@@ -85,7 +89,8 @@ class NetworkClassifier(ReadingClassifier):
         temperature : float, default=1.0
             T of the objective.
         loss : str or callable, default="soft_cross_entropy"
-            The distillation loss; see :class:`sk_distill.DistilledClassifier`.
+            The distillation loss: a name, one of :mod:`sk_distill.losses`, or any
+            callable; see :class:`sk_distill.DistilledClassifier`.
         knowledge : Knowledge
             What the teacher tells of its inside, and how much each kind counts; by
             default the soft targets alone.
@@ -120,6 +125,7 @@ class NetworkClassifier(ReadingClassifier):
                 transfer_targets,
                 knowledge,
             )
+            check_loss(self, loss, len(self.classes_))
             if distillation_weight == 0:
                 rows = rows.alone()
             if rows.soft_targets is not None and self._dtype() is np.float32:
@@ -191,6 +197,7 @@ class NetworkClassifier(ReadingClassifier):
             transfer_targets,
             knowledge,
         )
+        check_loss(self, loss, len(student.classes_))
         student._learn_encoding(rows)
 
         from sk_distill.training import Objective

@@ -29,6 +29,9 @@ _MOST_TEMPERATURE = 1000
 
 LEARNING_RATES = ("one_cycle", "constant")
 
+# The keys of sk_distill.losses.LOSSES, for which torch would have to be imported.
+LOSS_NAMES = ("soft_cross_entropy", "kl", "logit_mse", "decoupled", "dist")
+
 # What max_iter="auto" means: iterations of "lbfgs"; steps of "adam" over all epochs,
 # and the fewest and the most epochs.
 _LBFGS_ITERATIONS = 1000
@@ -60,17 +63,30 @@ def check_objective(
         open_low=True,
         why="1 leaves the teacher's probabilities as they are; inf is no value.",
     )
+    if isinstance(loss, type):
+        raise TypeError(
+            f"{name_of(owner)}: loss={loss.__name__} is a class; pass an instance, "
+            f"{loss.__name__}()."
+        )
     if not callable(loss):
-        from sk_distill.losses import LOSSES
-
         check_choice(
             owner,
             "loss",
             loss,
-            LOSSES,
+            LOSS_NAMES,
             also="a callable "
             "(student_logits, teacher_logits, hard_targets) -> per-row loss",
         )
+
+
+def check_loss(owner: object, loss: Any, n_classes: int) -> None:
+    """Raise where a loss says that it cannot be used for so many classes."""
+    check = getattr(loss, "check_n_classes", None)
+    if check is not None:
+        try:
+            check(n_classes)
+        except ValueError as error:
+            raise ValueError(f"{name_of(owner)}: {error}") from error
 
 
 def warn_of_rounding(owner: object, temperature: float) -> None:

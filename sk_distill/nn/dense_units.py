@@ -35,8 +35,6 @@ class DenseUnits(nn.Module):
         firsts = (counts.cumsum(0) - counts).repeat_interleave(counts)
         self.n_numbers = int(counts.sum()) + len(layout.missing_columns)
         self.n_levels = int(layout.level_counts.sum())
-        # Multiplications a row and an output.
-        self.n_products = self.n_numbers
         buffers = {
             "value_columns": layout.value_columns.repeat_interleave(counts),
             "left_edges": (torch.arange(len(firsts)) - firsts).unsqueeze(1).float(),
@@ -47,6 +45,10 @@ class DenseUnits(nn.Module):
         }
         for name, value in buffers.items():
             self.register_buffer(name, value, persistent=False)
+
+    def n_products(self, n_rows: int) -> int:
+        """Return the multiplications that a batch takes for each output."""
+        return n_rows * self.n_numbers
 
     def expand(self, positions: Tensor) -> tuple[Tensor, Tensor]:
         """Return the units of numbers, and the numbers of the levels' units.

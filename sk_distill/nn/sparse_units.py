@@ -21,10 +21,10 @@ class SparseUnits(nn.Module):
     The weights are turned into what they add up to at the edges of the bins, of which a
     row needs two a column: many times fewer multiplications than there are units.
 
-    Slots are ordered edge by edge and, within one, column by column: to add up units
-    is to add an edge to the next. All columns get as many edges as the one with the
-    most. After them come the slots of missing cells, of levels, and one of weight zero
-    for a level that has no unit.
+    Slots are ordered edge by edge and, within one, column by column, those of most bins
+    first: to add up units is to add an edge to the beginning of the one before. After
+    them come the slots of missing cells, of levels, and one of weight zero for a level
+    that has no unit.
 
     Shape: ``(n_rows, n_columns)`` and weights ``(n_units, n_out)`` or
     ``(n_members, n_units, n_out)`` -> ``(n_out, n_rows)`` or
@@ -32,7 +32,9 @@ class SparseUnits(nn.Module):
     """
 
     value_columns: Tensor
-    value_slots: Tensor
+    ranks: Tensor
+    last_bins: Tensor
+    edge_starts: Tensor
     missing_columns: Tensor
     missing_slots: Tensor
     level_columns: Tensor
@@ -46,48 +48,54 @@ class SparseUnits(nn.Module):
         super().__init__()
         n_numeric, n_missing = len(layout.value_columns), len(layout.missing_columns)
         self.is_binned = layout.bin_counts is not None
-        # Multiplications a row and an output.
-        self.n_products = n_numeric * (1 + self.is_binned) + len(layout.level_columns)
+        self.n_entries = n_numeric * (1 + self.is_binned) + len(layout.level_columns)
 
         counts = layout.value_counts
+        order = counts.argsort(descending=True, stable=True)
+        first_units = counts.cumsum(0) - counts
         most = int(counts.max()) if n_numeric else 0
-        self.n_edges = most + 1 if self.is_binned else 1
-        edge, column = torch.meshgrid(
-            torch.arange(self.n_edges), torch.arange(n_numeric), indexing="ij"
-        )
-        bin_before = edge - 1 if self.is_binned else edge
-        has_bin = ((bin_before >= 0) & (bin_before < counts)).flatten()
-        unit = ((counts.cumsum(0) - counts)[column] + bin_before).flatten()
+        self.edge_sizes: list[int] = []
+        units = []
+        # At its first edge a column has no unit; one that is its position has no other.
+        for edge in range(0 if self.is_binned else 1, most + 1):
+            columns = order[: int((counts >= edge).sum())]
+            self.edge_sizes.append(len(columns))
+            empty = torch.full_like(columns, -1)
+            units.append(first_units[columns] + edge - 1 if edge else empty)
+        unit = torch.cat(units) if units else counts
         self.n_value_slots = len(unit)
-        filled = has_bin.nonzero()[:, 0]
+        filled = (unit >= 0).nonzero()[:, 0]
         by_unit = filled[unit[filled].argsort()]
 
         n_values, n_levels = int(counts.sum()), int(layout.level_counts.sum())
         others = torch.arange(n_missing + n_levels)
-        nowhere = self.n_value_slots + len(others)
+        nowhere = torch.tensor([self.n_value_slots + len(others)])
         ends = layout.level_counts.cumsum(0)
         missing = torch.searchsorted(layout.missing_columns, layout.value_columns)
+        first_level = self.n_value_slots + n_missing
         buffers = {
             "value_columns": layout.value_columns,
-            "value_slots": torch.arange(n_numeric).int(),
+            "ranks": order.argsort().int(),
+            "last_bins": (counts - 1).int(),
+            "edge_starts": torch.tensor([0, *self.edge_sizes]).cumsum(0).int(),
             "missing_columns": layout.missing_columns,
             # A column in which no cell is missing never asks for its slot.
             "missing_slots": (self.n_value_slots + missing).int(),
             "level_columns": layout.level_columns,
             "level_counts": layout.level_counts.int(),
-            "level_slots": (
-                self.n_value_slots + n_missing + ends - layout.level_counts
-            ).int(),
+            "level_slots": (first_level + ends - layout.level_counts).int(),
             "unit_of_slot": torch.cat(
-                [torch.where(has_bin, unit, 0), n_values + others, torch.tensor([0])]
+                [unit.clamp(min=0), n_values + others, nowhere * 0]
             ),
-            "empty_slots": torch.cat(
-                [(~has_bin).nonzero()[:, 0], torch.tensor([nowhere])]
-            ),
+            "empty_slots": torch.cat([(unit < 0).nonzero()[:, 0], nowhere]),
             "slot_of_unit": torch.cat([by_unit, self.n_value_slots + others]),
         }
         for name, value in buffers.items():
             self.register_buffer(name, value, persistent=False)
+
+    def n_products(self, n_rows: int) -> int:
+        """Return the sums and products that a batch takes for each output."""
+        return n_rows * self.n_entries + self.n_value_slots
 
     def expand(self, positions: Tensor) -> tuple[Tensor, Tensor]:
         """Return the slots of each row that may differ from zero, and their values.
@@ -100,13 +108,15 @@ class SparseUnits(nn.Module):
             absent = numbers.isnan()
             numbers = numbers.masked_fill_(absent, 0)
         if self.is_binned:
-            below = numbers.int().clamp_(max=self.n_edges - 2)
+            below = torch.minimum(numbers.int(), self.last_bins)
             above = numbers - below
-            n_columns = len(self.value_columns)
-            first = below * n_columns + self.value_slots
-            index, value = [first, first + n_columns], [1 - above, above]
+            start, after = (
+                self.edge_starts.index_select(0, edge.flatten()).view_as(edge)
+                for edge in (below, below + 1)
+            )
+            index, value = [start + self.ranks, after + self.ranks], [1 - above, above]
         else:
-            index, value = [self.value_slots.expand(numbers.shape)], [numbers]
+            index, value = [self.ranks.expand(numbers.shape)], [numbers]
         if has_missing:
             index[0] = torch.where(absent, self.missing_slots, index[0])
             value[0] = value[0].masked_fill(absent, 1)
@@ -155,19 +165,18 @@ class SparseUnits(nn.Module):
         table.index_fill_(-2, self.empty_slots, 0)
         # At an edge all units are full that end there or before.
         for before, here in pairwise(self._edges(table)):
-            here += before
+            here += before[..., : here.shape[-2], :]
         return table
 
     def on_units(self, gradient: Tensor) -> Tensor:
         """Return a gradient of weights on slots, which is lost, as one on units."""
         for after, here in pairwise(reversed(self._edges(gradient))):
-            here += after
+            here[..., : after.shape[-2], :] += after
         return gradient.index_select(-2, self.slot_of_unit)
 
     def _edges(self, table: Tensor) -> Sequence[Tensor]:
         """Return the slots of values, edge by edge, as views."""
-        values = table[..., : self.n_value_slots, :]
-        return values.unflatten(-2, (self.n_edges, -1)).unbind(-3)
+        return table[..., : self.n_value_slots, :].split(self.edge_sizes, dim=-2)
 
 
 class OnSlots(torch.autograd.Function):

@@ -88,12 +88,12 @@ class StackedMLP(nn.Module):
 
     def n_products(self, n_rows: int, device_type: str) -> int:
         """Return the multiplications that a batch takes on its way to the logits."""
-        per_row = sum(weight.numel() for weight in self.weights)
-        if self.unit_product is not None:
-            n_in, n_out = self.weights[0].shape[-2:]
-            saved = n_in - self.unit_product.way(n_rows, device_type).n_products
-            per_row -= self.n_members * saved * n_out
-        return n_rows * per_row
+        first, *rest = self.weights
+        n_products = n_rows * sum(weight.numel() for weight in rest)
+        if self.unit_product is None:
+            return n_products + n_rows * first.numel()
+        way = self.unit_product.way(n_rows, device_type)
+        return n_products + self.n_members * first.shape[-1] * way.n_products(n_rows)
 
     def forward(self, rows: Tensor | SlotRows) -> Tensor:
         """Return the logits of every member."""

@@ -52,7 +52,8 @@ class LinearStudent(NetworkClassifier):
     ----------
     solver : {"auto", "lbfgs", "adam"}, default="auto"
         "lbfgs" takes all rows at once, in float64, and runs to the optimum; "adam"
-        takes mini-batches in float32. "auto" is "lbfgs".
+        takes mini-batches in float32. "auto" is "lbfgs". A loss that may have several
+        optima is trained from where the soft cross-entropy leads.
     alpha : float, default=1.0
         Strength of the L2 penalty, ``1 / C`` of ``LogisticRegression``; it acts on the
         encoded columns.
@@ -253,6 +254,9 @@ class LinearStudent(NetworkClassifier):
     def _train(
         self, data: TrainingData, objective: Objective, seed: int, *, warm: bool
     ) -> tuple[int, dict[str, NDArray[np.float64]]]:
+        if not (warm or objective.is_convex):
+            self._begin_at_cross_entropy(data, objective, seed)
+            warm = True
         outcome = super()._train(data, objective, seed, warm=warm)
         self._centre(data)
         return outcome
@@ -264,7 +268,9 @@ class LinearStudent(NetworkClassifier):
         seed: int,
         plain: Self,
     ) -> Iterator[Self]:
-        if self.solver == "adam" or self.callbacks:
+        # With several optima the one that is reached depends on where a fit begins.
+        convex = all(objective.is_convex for objective in objectives)
+        if self.solver == "adam" or self.callbacks or not convex:
             yield from super()._train_path(data, objectives, seed, plain)
             return
 
@@ -310,6 +316,21 @@ class LinearStudent(NetworkClassifier):
             effect = mean[column] @ self.slot_coef_[column]
             self.slot_coef_[column] -= effect
             self.intercept_ += effect
+
+    def _begin_at_cross_entropy(
+        self, data: TrainingData, objective: Objective, seed: int
+    ) -> None:
+        """Take the weights that the soft cross-entropy leads to at this λ.
+
+        A loss of several optima may have a bad one at zero, where rows are alike and
+        there is nothing to correlate or to standardise.
+        """
+        begin = copy(self)
+        begin.callbacks, begin.verbose = None, 0
+        begin._train(data, objective.with_cross_entropy(), seed, warm=False)
+        for name in ("coef_", "slot_coef_", "intercept_"):
+            if hasattr(begin, name):
+                setattr(self, name, getattr(begin, name))
 
     def _inputs(self, positions: NDArray[Any]) -> NDArray[Any] | SlotRows:
         if self.solver == "adam":

@@ -1,5 +1,6 @@
 """Where a fit runs: the device and the number of threads."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -51,6 +52,34 @@ def _blas() -> ThreadpoolController:
     return ThreadpoolController()
 
 
+class _OneThreadOfBlas:
+    """Limits BLAS to one thread while anybody is inside.
+
+    The limit is the process's: the first to come sets it and the last to leave lifts
+    it, whichever of several threads they are.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._n_inside = 0
+        self._limit: Any = None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._n_inside == 0:
+                self._limit = _blas().limit(limits=1, user_api="blas")
+            self._n_inside += 1
+
+    def __exit__(self, *exception: object) -> None:
+        with self._lock:
+            self._n_inside -= 1
+            if self._n_inside == 0:
+                self._limit.restore_original_limits()
+
+
+_one_thread_of_blas = _OneThreadOfBlas()
+
+
 @contextmanager
 def threads(n_threads: int | None) -> Iterator[None]:
     """Let torch use ``n_threads`` inside the block; None leaves the number alone.
@@ -59,7 +88,7 @@ def threads(n_threads: int | None) -> Iterator[None]:
     of their BLAS wait for more by turning round, on the cores that torch computes on.
     """
     before = torch.get_num_threads()
-    with _blas().limit(limits=1, user_api="blas"):
+    with _one_thread_of_blas:
         # Limiting OpenMP's BLAS, where there is one, limits torch too.
         torch.set_num_threads(before if n_threads is None else min(n_threads, before))
         try:

@@ -9,7 +9,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, log_softmax
 
-from sk_distill.losses import LOSSES, Loss, soft_cross_entropy
+from sk_distill.losses import (
+    Loss,
+    kl_divergence,
+    logit_mse,
+    resolve_loss,
+    soft_cross_entropy,
+)
 from sk_distill.training.data import UNLABELLED
 from sk_distill.training.shares import SOFT_TARGETS_ALONE, Shares
 
@@ -31,8 +37,9 @@ class Objective(nn.Module):
 
     with the student's logits z, the teacher's v and the distillation loss ℓ, by
     default the soft cross-entropy (Hinton, Vinyals & Dean 2015, arXiv:1503.02531,
-    section 2.1). Dividing by 1 + λ keeps the minimiser, frees the step size from λ
-    and makes λ = inf (the teacher alone) a legal value.
+    section 2.1); z and v are what its ``prepare_logits`` makes of them, if it has one.
+    Dividing by 1 + λ keeps the minimiser, frees the step size from λ and makes λ = inf
+    (the teacher alone) a legal value.
 
     λ also multiplies ``knowledge``: the second term by its weight of probabilities, and
     where the network has outputs r beside the logits, half their mean squared distance
@@ -48,18 +55,33 @@ class Objective(nn.Module):
         knowledge: Shares = SOFT_TARGETS_ALONE,
     ) -> None:
         super().__init__()
+        self.distillation_weight = distillation_weight
+        self.knowledge = knowledge
         self.hard_share = 1.0 / (1.0 + distillation_weight)
         teacher_share = 1.0 - self.hard_share
         self.soft_share = teacher_share * knowledge.probabilities
         self.hint_share = teacher_share * knowledge.features
         self.pull = teacher_share * knowledge.weights
         self.temperature = temperature
-        self.loss: Loss = LOSSES[loss] if isinstance(loss, str) else loss
+        self.loss: Loss = resolve_loss(loss)
 
     @property
     def blends(self) -> bool:
         """Whether both terms are one cross-entropy with the blend of y and P."""
         return self.loss is soft_cross_entropy and self.temperature == 1.0
+
+    @property
+    def is_convex(self) -> bool:
+        """Whether it is known to be convex in the logits.
+
+        Then a linear student ends in one place wherever it began.
+        """
+        convex = (soft_cross_entropy, kl_divergence, logit_mse)
+        return self.soft_share == 0 or any(self.loss is loss for loss in convex)
+
+    def with_cross_entropy(self) -> "Objective":
+        """Return the objective of the same λ with T = 1 and the soft cross-entropy."""
+        return Objective(self.distillation_weight, knowledge=self.knowledge)
 
     def make_targets(
         self,
@@ -212,7 +234,14 @@ class Objective(nn.Module):
     ) -> Tensor:
         """Return the objective of each row by its definition."""
         t = self.temperature
-        soft = self.loss(logits / t, teacher_logits / t, codes)
+        z, v, labels = logits, teacher_logits, codes
+        prepare = getattr(self.loss, "prepare_logits", None)
+        if prepare is not None:
+            z, v = prepare(z), prepare(v)
+        if self.hard_share == 0 and codes is not None:
+            # λ = inf does not depend on the labels, whatever the loss does with them.
+            labels = torch.full_like(codes, UNLABELLED)
+        soft = self.loss(z / t, v / t, labels)
         if not isinstance(soft, Tensor) or soft.shape != logits.shape[:-1]:
             returned = (
                 f"shape {tuple(soft.shape)}"

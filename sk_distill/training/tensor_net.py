@@ -155,9 +155,9 @@ class TensorNet(StoppableMixin, NeuralNet):
 
     @torch.no_grad()
     def _shrink(self) -> None:
-        rate = self.optimizer_.param_groups[0]["lr"]
         for weight, _, decay in self._weights:
             if decay and weight.requires_grad:
+                rate = self.optimizer_.param_groups[0]["lr"]
                 weight.mul_(1 - rate * decay)
 
     def run_single_epoch(
@@ -173,6 +173,10 @@ class TensorNet(StoppableMixin, NeuralNet):
         self._set_training(training)
         # A hook that a callback has set wants the module called, and autograd.
         by_hand = getattr(self.module_, "goes_back_by_hand", False)
+        parameters = self.module_.parameters()
+        by_hand = by_hand and not any(
+            p._backward_hooks or p._post_accumulate_grad_hooks for p in parameters
+        )
         self._goes_back_by_hand = by_hand and not any(
             part._forward_hooks
             or part._forward_pre_hooks
