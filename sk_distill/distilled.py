@@ -233,6 +233,7 @@ class DistilledClassifier(BaseDistilledClassifier):
             check_cache(self, self.memory)
             validate_data(self, X, skip_check_array=True)
             student = prepare_student(self, self.student, self.verbose)
+            student._check_objective(self.temperature, self.loss)
             table = student._check_before_fit(X)
             classes, codes = encode_labels(self, table, y)
             check_folds(self, "teacher_cv", self.teacher_cv, codes)

@@ -255,6 +255,8 @@ class DistilledClassifierCV(BaseDistilledClassifier):
             validate_data(self, X, skip_check_array=True)
             (X,) = indexable(X)
             student = prepare_student(self, self.student, self.verbose)
+            for temperature in grid.temperatures.tolist():
+                student._check_objective(temperature, self.loss)
             table = student._check_before_fit(X)
             classes, codes = encode_labels(self, table, y)
             scorer = make_scorer_of(self, self.scoring, classes)

@@ -46,6 +46,7 @@ MAY_IMPORT = {
         "validation",
     },
     "students": {
+        "_sklearn",
         "networks",
         "training",
         "nn",
@@ -59,6 +60,7 @@ MAY_IMPORT = {
     "distilled_base": {
         "_sklearn",
         "encoding",
+        "seeding",
         "soft_targets",
         "students",
         "teachers",

@@ -212,6 +212,9 @@ class NetworkClassifier(AnsweringClassifier):
             plain if is_nothing(weight) else next(distilled) for weight, _ in candidates
         ]
 
+    def _check_objective(self, temperature: float, loss: Any) -> None:
+        """Check nothing: a network learns by any loss, at any temperature."""
+
     def _check_before_fit(self, X: Any) -> Table:
         """Refuse parameters and rows that cannot be used; return the rows."""
         self._check_parameters()
@@ -392,6 +395,10 @@ class NetworkClassifier(AnsweringClassifier):
         """Set what a training says of itself."""
         self.n_iter_, self.history_ = n_iter, history
         self.loss_curve_ = history["train_loss"]
+
+    def _shipped(self) -> Self:
+        """Return what a user ships: the classifier itself."""
+        return self
 
     def __sklearn_tags__(self) -> Tags:
         """Say that missing values and strings are welcome."""
