@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn import config_context
 from sklearn.base import BaseEstimator, clone
 from sklearn.pipeline import Pipeline
-from sklearn.utils import Tags, get_tags
+from sklearn.utils import Tags, get_tags, indexable
 from sklearn.utils.validation import has_fit_parameter
 
 from sk_distill._sklearn import safe_indexing
@@ -115,6 +115,7 @@ class ExpandedStudent(BaseEstimator):
         self : object
         """
         self._check_objective(temperature, loss)
+        (X,) = indexable(X)
         classes, codes = encode_labels(self, X, y)
         weight = check_sample_weight(self, sample_weight, len(codes))
         n_classes = len(classes)
