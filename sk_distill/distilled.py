@@ -57,12 +57,12 @@ class DistilledClassifier(BaseDistilledClassifier):
 
         To search over a part's parameters pass an instance: ``teacher__max_iter``
         belongs to ``MLPTeacher()``, not to None.
-    student : {"linear", "mlp"}, student, classifier, nn.Module or skorch net, \
-            default="mlp"
+    student : str, student, classifier, nn.Module or skorch net, default="mlp"
         What to fit; it is cloned, so that a ``warm_start`` of its own starts anew.
 
-        - A :class:`LinearStudent` or an :class:`MLPStudent`, by name with their
-          defaults; their own ``class_weight`` multiplies the one below.
+        - "linear" or "mlp", a :class:`LinearStudent` or an :class:`MLPStudent` with
+          their defaults, or one of them; its own ``class_weight`` multiplies the one
+          below.
         - An ``nn.Module`` instance, which is copied and trained from the weights it
           has, or a class as above.
         - A skorch net, whose optimiser, schedule and callbacks are kept.

@@ -57,8 +57,7 @@ class DistilledClassifierCV(BaseDistilledClassifier):
         What to learn from; see :class:`DistilledClassifier`. One that is fitted already
         should not have seen the labels of these rows: it is used as it is in every
         fold.
-    student : {"linear", "mlp"}, student, classifier, nn.Module or skorch net, \
-            default="mlp"
+    student : str, student, classifier, nn.Module or skorch net, default="mlp"
         What to fit; see :class:`DistilledClassifier`. Candidates of an
         :class:`MLPStudent` with "adam" and without callbacks or ``net_params`` are
         trained side by side; others one after the other.

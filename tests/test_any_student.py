@@ -406,7 +406,10 @@ def test_missing_values_where_student_and_teacher_take_them(table):
     message = "GaussianNB as a student takes no missing values, and X contains NaN"
     with pytest.raises(ValueError, match=message):
         bayes.fit(X, y)
-    assert not hasattr(bayes, "teacher_")
+    bayes.set_params(teacher=NoWeights(), transfer_set=X)
+    with pytest.raises(ValueError, match=r"transfer_set cannot be learned from\. Gau"):
+        bayes.fit(np.nan_to_num(X), y)
+    assert NoWeights.fitted == []
 
     # What the teacher would refuse, and nobody has seen, is refused.
     whole = np.nan_to_num(X)
@@ -527,6 +530,15 @@ def test_a_balanced_class_weight_would_count_copies(binary):
     tree = DecisionTreeClassifier(class_weight="balanced")
     for student in (tree, make_pipeline(StandardScaler(), tree)):
         with pytest.raises(ValueError, match="class_weight='balanced' would count"):
+            DistilledClassifier(NoWeights(), student).fit(X, y)
+    assert NoWeights.fitted == []
+
+
+def test_a_parameter_is_refused_before_the_teacher_is_fitted(binary):
+    X, y = binary
+    tree = DecisionTreeClassifier(max_depth=-1)
+    for student in (tree, make_pipeline(StandardScaler(), tree)):
+        with pytest.raises(ValueError, match="'max_depth' parameter of DecisionTree"):
             DistilledClassifier(NoWeights(), student).fit(X, y)
     assert NoWeights.fitted == []
 

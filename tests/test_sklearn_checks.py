@@ -23,6 +23,8 @@ MINI_BATCHES = {
 }
 
 
+TREE = DecisionTreeClassifier(min_weight_fraction_leaf=0.01)
+
 # Two splits of 15 rows are often as good as each other, and the last bits of a linear
 # teacher's probabilities decide. With a tree for a teacher the check passes.
 TIES = {
@@ -55,12 +57,8 @@ def expected_failures(estimator: Any) -> dict[str, str]:
         DistilledClassifier(LogisticRegression(), "linear"),
         DistilledClassifier(LogisticRegression(), MLPStudent(solver="lbfgs")),
         DistilledClassifier(LogisticRegression(), MLPStudent(max_iter=30)),
-        DistilledClassifier(
-            LogisticRegression(), DecisionTreeClassifier(min_weight_fraction_leaf=0.01)
-        ),
-        DistilledClassifier(
-            DecisionTreeClassifier(max_depth=2), DecisionTreeClassifier(max_depth=3)
-        ),
+        DistilledClassifier(LogisticRegression(), TREE),
+        DistilledClassifier(TREE, TREE),
         DistilledClassifier(LogisticRegression(), GaussianNB()),
         DistilledClassifier(LogisticRegression(), LogisticRegression()),
         DistilledClassifierCV(

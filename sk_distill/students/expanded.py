@@ -13,7 +13,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import Tags, get_tags, indexable
 from sklearn.utils.validation import has_fit_parameter
 
-from sk_distill._sklearn import safe_indexing
+from sk_distill._sklearn import check_parameters, safe_indexing
 from sk_distill.encoding import Table, append_rows, check_table
 from sk_distill.networks.base import is_nothing
 from sk_distill.seeding import seed_parts
@@ -55,7 +55,8 @@ class ExpandedStudent(BaseEstimator):
     Parameters
     ----------
     estimator : classifier
-        Cloned before it is fitted; see :func:`takes_weights`.
+        Cloned before it is fitted; see :func:`takes_weights`. A ``class_weight`` of its
+        own weighs the copies of a row, each by its class.
     random_state : int, RandomState or None, default=None
         Seed of its parts whose own ``random_state`` is None.
 
@@ -209,10 +210,10 @@ class ExpandedStudent(BaseEstimator):
             )
 
     def _check_before_fit(self, X: Any) -> Table:
-        """Refuse rows and parameters of which it is known what will become of them."""
+        """Refuse parameters and rows that cannot be used; return the rows."""
+        check_parameters(self.estimator)
         name = name_of(self.estimator)
-        params = self.estimator.get_params(deep=True)
-        for key, value in params.items():
+        for key, value in self.estimator.get_params(deep=True).items():
             if key.split("__")[-1] == "class_weight" and isinstance(value, str):
                 raise ValueError(
                     f"{name} as a student: its {key}={value!r} would count rows, each "
@@ -220,29 +221,34 @@ class ExpandedStudent(BaseEstimator):
                     "'balanced' of the estimator that distils instead, or pass a dict."
                 )
         table = check_table(self, X, allow_missing=True)
-        # What is made of parts may mend its rows before anybody minds.
-        is_simple = not any(hasattr(value, "fit") for value in params.values())
-        is_simple &= not isinstance(self.estimator, Pipeline)
-        if table.has_missing and is_simple and not self._allows_missing():
-            raise ValueError(
-                f"{name} as a student takes no missing values, and X contains NaN. "
-                "Fill them in (a Pipeline of a SimpleImputer and the classifier), or "
-                "choose a student that takes them: HistGradientBoostingClassifier, "
-                "DecisionTreeClassifier, 'linear' or 'mlp'."
-            )
+        self._check_missing(table)
         return table
 
-    def _allows_missing(self) -> bool:
-        return get_tags(self.estimator).input_tags.allow_nan
+    def _check_missing(self, table: Table) -> None:
+        """Refuse missing values where the classifier would, as far as one can tell."""
+        parts = self.estimator.get_params(deep=True).values()
+        # What is made of parts may mend its rows before any of them minds.
+        may_mend = any(hasattr(part, "fit") for part in parts)
+        allows = may_mend or get_tags(self.estimator).input_tags.allow_nan
+        if table.has_missing and not allows:
+            raise ValueError(
+                f"{name_of(self.estimator)} as a student takes no missing values, and "
+                "X contains NaN. Fill them in (a Pipeline of a SimpleImputer and the "
+                "classifier), or choose a student that takes them: "
+                "HistGradientBoostingClassifier, DecisionTreeClassifier, 'linear' or "
+                "'mlp'."
+            )
 
     def _check_module(self, table: Table, n_classes: int) -> None:
         """Check nothing: it is no module."""
 
     def _read_transfer(self, X: Any, table: Table) -> Table:
         """Return transfer rows, with the categorical columns of the labelled ones."""
-        return check_table(
+        transfer = check_table(
             self, X, allow_missing=True, categorical=table.categories, reset=False
         )
+        self._check_missing(transfer)
+        return transfer
 
     def _shipped(self) -> Any:
         return self.estimator_
