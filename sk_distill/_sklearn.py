@@ -6,7 +6,19 @@ from typing import Any
 from sklearn.utils import _safe_indexing as safe_indexing
 from sklearn.utils.validation import _num_samples as num_samples
 
-__all__ = ["num_samples", "safe_indexing", "takes_sample_weight"]
+__all__ = [
+    "check_parameters",
+    "num_samples",
+    "safe_indexing",
+    "takes_sample_weight",
+]
+
+
+def check_parameters(estimator: Any) -> None:
+    """Raise for a parameter that scikit-learn's estimator, or a part, would refuse."""
+    for part in [estimator, *estimator.get_params(deep=True).values()]:
+        if hasattr(part, "_parameter_constraints") and not isinstance(part, type):
+            part._validate_params()
 
 
 def takes_sample_weight(scorer: Any) -> bool:

@@ -60,12 +60,22 @@ class DistilledClassifier(BaseDistilledClassifier):
 
         To search over a part's parameters pass an instance: ``teacher__max_iter``
         belongs to ``MLPTeacher()``, not to None.
-    student : {"linear", "mlp"}, student, nn.Module or skorch net, default="mlp"
-        What to fit: a :class:`LinearStudent` or an :class:`MLPStudent` (by name with
-        their defaults), an ``nn.Module`` instance, which is copied and trained from
-        the weights it has, or a class as above, or a skorch net, whose optimiser,
-        schedule and callbacks are kept. It is cloned, so that a ``warm_start`` of its
-        own starts anew; its own ``class_weight`` multiplies the one below.
+    student : str, student, classifier, nn.Module or skorch net, default="mlp"
+        What to fit; it is cloned, so that a ``warm_start`` of its own starts anew.
+
+        - "linear" or "mlp", a :class:`LinearStudent` or an :class:`MLPStudent` with
+          their defaults, or one of them; its own ``class_weight`` multiplies the one
+          below.
+        - An ``nn.Module`` instance, which is copied and trained from the weights it
+          has, or a class as above.
+        - A skorch net, whose optimiser, schedule and callbacks are kept.
+        - Any other classifier with ``predict_proba`` whose ``fit``, or whose last
+          step's as a pipeline, takes ``sample_weight``: a ``DecisionTreeClassifier``,
+          a boosted tree, ``GaussianNB``. It gets X as it came, each row once for each
+          class with the blend :math:`(y + λ P) / (1 + λ)` for a weight, so that what
+          it minimises is L / (1 + λ) where that is a log loss; classes of less than
+          1e-6 of a row's weight are left out. What counts rows instead of weighing
+          them, such as ``min_samples_leaf``, counts each of these; T is 1.
     distillation_weight : float, default=1.0
         λ, from 0 to inf.
     temperature : float, default=1.0
@@ -155,18 +165,21 @@ default="probabilities"
     teacher_ : classifier
         The fitted teacher; not set by ``fit(..., teacher_proba=P)``.
     student_ : classifier
-        The fitted student: a classifier that needs neither teacher nor, if it is a
-        built-in one, torch. This is what you ship.
+        The fitted student: a classifier that needs neither teacher nor, unless it is a
+        net of the user's, torch. This is what you ship. A classifier from elsewhere is
+        itself: ``sklearn.tree.export_text(model.student_)`` prints a tree's rules.
     coef_, intercept_ : ndarray
         Of a linear student, in units of the input, of shapes ``(1, n_features)`` or
         ``(n_classes, n_features)``, and ``(1,)`` or ``(n_classes,)``.
     n_iter_ : int
-        Epochs or iterations of the student.
+        Epochs or iterations of the student; what a classifier from elsewhere says of
+        itself, if it does.
     loss_curve_ : ndarray of shape (n_iter_,)
-        L / (1 + λ) on the training rows.
+        L / (1 + λ) on the training rows; of built-in students and nets.
     history_ : dict of ndarray
-        ``"train_loss"`` and, with early stopping, ``"valid_loss"``; of a teacher that
-        is trained beside the student, ``"teacher_train_loss"`` and so on.
+        ``"train_loss"`` and, with early stopping, ``"valid_loss"``; of built-in
+        students and nets. Of a teacher that is trained beside the student,
+        ``"teacher_train_loss"`` and so on.
     n_features_in_ : int
         Number of columns.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -249,7 +262,8 @@ default="probabilities"
         ----------
         X : array-like or frame of shape (n_samples, n_features)
             Rows. The student takes numbers, booleans, strings, categoricals and missing
-            values (see its ``encoding``); the teacher gets them as they come.
+            values (see its ``encoding``); the teacher, and a student that is a
+            classifier from elsewhere, get them as they come.
         y : array-like of shape (n_samples,)
             Class labels.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -288,6 +302,7 @@ default="probabilities"
             check_cache(self, self.memory)
             validate_data(self, X, skip_check_array=True)
             student = prepare_student(self, self.student, self.verbose)
+            student._check_objective(self.temperature, self.loss)
             question = self._check_inquiry(
                 inquiry, student, teacher_proba, np.isinf(self.distillation_weight)
             )

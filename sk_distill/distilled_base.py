@@ -18,19 +18,21 @@ from sklearn.utils.metadata_routing import (
     MethodMapping,
     process_routing,
 )
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_memory, validate_data
 
 from sk_distill._sklearn import num_samples
-from sk_distill.encoding import Table
+from sk_distill.encoding import Table, check_table
 from sk_distill.knowledge import Inquiry, check_inside
+from sk_distill.seeding import seed_parts
 from sk_distill.soft_targets import weight_params
-from sk_distill.students.prepare import prepare_student
+from sk_distill.students.prepare import has_decision_function, prepare_student
+from sk_distill.students.protocol import Student
 from sk_distill.teachers import (
     holds_frozen,
     holds_net,
     is_frozen,
     prepare_teacher,
-    seed_parts,
 )
 from sk_distill.teaching import SoftTargets, teach
 from sk_distill.transfer_sets import Munge, prepare_transfer_set
@@ -40,12 +42,17 @@ from sk_distill.validation import check_probabilities, name_of
 _OF_STUDENT = ("n_iter_", "loss_curve_", "history_", "coef_", "intercept_")
 
 
+def _has_decision_function(model: Any) -> bool:
+    return has_decision_function(vars(model).get("student_", model.student))
+
+
 class BaseDistilledClassifier(ClassifierMixin, BaseEstimator):
     """A classifier that has fitted a teacher and answers through its student."""
 
     classes_: NDArray[Any]
     student_: Any
     teacher_: Any
+    _refuses_missing: bool
 
     def __sklearn_tags__(self) -> Tags:
         """Say that missing values are welcome where student and teacher take them."""
@@ -69,7 +76,7 @@ class BaseDistilledClassifier(ClassifierMixin, BaseEstimator):
         proba : ndarray of shape (n_samples, n_classes)
             Columns in the order of ``classes_``.
         """
-        return self._fitted_student().predict_proba(X)
+        return self._asked(X).predict_proba(X)
 
     def predict_log_proba(self, X: Any) -> NDArray[np.float64]:
         """Return the logarithm of the student's probability of each class.
@@ -81,12 +88,14 @@ class BaseDistilledClassifier(ClassifierMixin, BaseEstimator):
         Returns
         -------
         log_proba : ndarray of shape (n_samples, n_classes)
-            Columns in the order of ``classes_``.
+            Columns in the order of ``classes_``; -inf where a probability is zero.
         """
-        return self._fitted_student().predict_log_proba(X)
+        with np.errstate(divide="ignore"):
+            return np.log(self.predict_proba(X))
 
+    @available_if(_has_decision_function)
     def decision_function(self, X: Any) -> NDArray[np.float64]:
-        """Return the student's logits.
+        """Return the student's logits, if it has any.
 
         Parameters
         ----------
@@ -97,7 +106,7 @@ class BaseDistilledClassifier(ClassifierMixin, BaseEstimator):
         logits : ndarray of shape (n_samples,) or (n_samples, n_classes)
             For two classes the log-odds of ``classes_[1]``.
         """
-        return self._fitted_student().decision_function(X)
+        return self._asked(X).decision_function(X)
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Return the student's most probable class of each row.
@@ -110,7 +119,7 @@ class BaseDistilledClassifier(ClassifierMixin, BaseEstimator):
         -------
         y : ndarray of shape (n_samples,)
         """
-        return self._fitted_student().predict(X)
+        return self._asked(X).predict(X)
 
     def get_metadata_routing(self) -> MetadataRouter:
         """Return how metadata is routed: ``sample_weight`` to the teacher's ``fit``."""
@@ -205,7 +214,7 @@ class BaseDistilledClassifier(ClassifierMixin, BaseEstimator):
         return question
 
     def _check_transfer_set(
-        self, teacher_proba: Any, seed: int | None, student: Any, table: Table
+        self, teacher_proba: Any, seed: int | None, student: Student, table: Table
     ) -> Any:
         """Return what makes or is the transfer set.
 
@@ -248,16 +257,26 @@ class BaseDistilledClassifier(ClassifierMixin, BaseEstimator):
             if name in vars(self):
                 delattr(self, name)
 
-    def _keep(self, classes: NDArray[Any], teacher: Any, student: Any) -> None:
+    def _keep(self, classes: NDArray[Any], teacher: Any, student: Student) -> None:
         """Set the fitted attributes."""
         self._forget()
         self.classes_ = classes
         if teacher is not None:
             self.teacher_ = teacher
-        self.student_ = student
+        shipped = student._shipped()
+        self.student_ = shipped
+        # A network refuses by itself what neither it nor the teacher has seen.
+        self._refuses_missing = shipped is not student and not student.allow_missing_
         for name in _OF_STUDENT:
-            if hasattr(student, name):
-                setattr(self, name, getattr(student, name))
+            if hasattr(shipped, name):
+                setattr(self, name, getattr(shipped, name))
+
+    def _asked(self, X: Any) -> Any:
+        """Return the fitted student, for rows that it may be asked about."""
+        student = self._fitted_student()
+        if self._refuses_missing:
+            check_table(self, X, allow_missing=False, reset=False)
+        return student
 
     def _fitted_student(self) -> Any:
         if "student_" not in vars(self):

@@ -56,7 +56,7 @@ class DistilledClassifierCV(BaseDistilledClassifier):
         What to learn from; see :class:`DistilledClassifier`. One that is fitted already
         should not have seen the labels of these rows: it is used as it is in every
         fold.
-    student : {"linear", "mlp"}, student, nn.Module or skorch net, default="mlp"
+    student : str, student, classifier, nn.Module or skorch net, default="mlp"
         What to fit; see :class:`DistilledClassifier`. Candidates of an
         :class:`MLPStudent` with "adam" and without callbacks or ``net_params`` are
         trained side by side; others one after the other.
@@ -261,6 +261,8 @@ class DistilledClassifierCV(BaseDistilledClassifier):
             validate_data(self, X, skip_check_array=True)
             (X,) = indexable(X)
             student = prepare_student(self, self.student, self.verbose)
+            for temperature in grid.temperatures.tolist():
+                student._check_objective(temperature, self.loss)
             question = self._check_inquiry(inquiry, student, teacher_proba, True)
             table = student._check_before_fit(X)
             classes, codes = encode_labels(self, table, y)

@@ -12,8 +12,9 @@ from sk_distill.networks import NetworkClassifier, n_outputs
 from sk_distill.networks.knowledge import SOFT_TARGETS_ALONE
 from sk_distill.networks.module import ModuleClassifier
 from sk_distill.networks.parameters import warn_of_rounding
+from sk_distill.seeding import seed_parts
 from sk_distill.students import LinearStudent, MLPStudent
-from sk_distill.teachers import MLPTeacher, prepare_teacher, seed_parts
+from sk_distill.teachers import MLPTeacher, prepare_teacher
 from sk_distill.transfer_sets import Munge
 from sk_distill.validation import draw_seed, name_of
 

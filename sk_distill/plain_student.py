@@ -56,7 +56,8 @@ def warn_of_teacher(
         The estimator, for the message.
     student : classifier
         The unfitted student. Only built-in ones are asked: a user's net may have
-        callbacks that should see one training and no other.
+        callbacks that should see one training and no other, and a user's classifier
+        may need more rows than these.
     X, y, classes, weight, soft_targets
         What the student is about to be fitted on.
     cv : None, int or splitter

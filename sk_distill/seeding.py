@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+from sklearn.base import BaseEstimator
 
 # The generators are the process's: two threads at once would draw from one seed in
 # turns, and put back each other's states. Re-entrant, since a callback may fit a net.
@@ -56,3 +57,19 @@ def _seeded_torch(seed: int, device: Any) -> Iterator[None]:
         else:
             torch.manual_seed(seed)
         yield
+
+
+def seed_parts(estimator: BaseEstimator, seed: int | None) -> None:
+    """Give a seed to every part of the estimator whose ``random_state`` is None.
+
+    ``seed=None`` leaves all as it is, and so does a part that the user has seeded.
+    """
+    if seed is None:
+        return
+    source = np.random.RandomState(seed)
+    unseeded = [
+        name
+        for name, value in sorted(estimator.get_params(deep=True).items())
+        if value is None and name.split("__")[-1] == "random_state"
+    ]
+    estimator.set_params(**{name: source.randint(2**31 - 1) for name in unseeded})

@@ -55,6 +55,7 @@ MAY_IMPORT = {
         "validation",
     },
     "students": {
+        "_sklearn",
         "networks",
         "training",
         "nn",
@@ -69,6 +70,7 @@ MAY_IMPORT = {
         "_sklearn",
         "encoding",
         "knowledge",
+        "seeding",
         "soft_targets",
         "students",
         "teachers",
@@ -79,6 +81,7 @@ MAY_IMPORT = {
     "joint": {
         "_sklearn",
         "networks",
+        "seeding",
         "students",
         "teachers",
         "training",

@@ -350,6 +350,22 @@ def test_a_search_over_the_weights_of_knowledge_fits_one_teacher(tmp_path):
     assert Counted.fits == 1
 
 
+def test_the_weight_of_probabilities_multiplies_lambda():
+    """The loss is divided by 1 + λ, and alpha stands beside it."""
+    double = distil({"probabilities": 2.0}, student=LinearStudent(alpha=3.0, tol=1e-9))
+    twice = distil(
+        "probabilities",
+        student=LinearStudent(alpha=2.0, tol=1e-9),
+        distillation_weight=2.0,
+    )
+    assert_allclose(double.predict_proba(X), twice.predict_proba(X), atol=1e-6)
+    # And so for a student that learns them as weights of rows.
+    student = LogisticRegression(max_iter=1000)
+    double = distil({"probabilities": 2.0}, student=student)
+    twice = distil("probabilities", student=student, distillation_weight=2.0)
+    assert_allclose(double.predict_proba(X), twice.predict_proba(X), atol=1e-9)
+
+
 # Weights
 
 
@@ -519,6 +535,11 @@ class NeverFitted(LogisticRegression):
             {"knowledge": "features", "student": Chain},
             ValueError,
             "ModuleClassifier cannot learn knowledge='features'.*Choose an MLPStudent",
+        ),
+        (
+            {"knowledge": "weights", "student": LogisticRegression()},
+            ValueError,
+            "LogisticRegression as a student cannot learn knowledge='weights'",
         ),
         (
             {"knowledge": "weights", "student": MLPStudent(solver="lbfgs")},

@@ -1,5 +1,6 @@
 """From a table to the matrix that a network is trained on."""
 
+from sk_distill.encoding.appending import append_rows
 from sk_distill.encoding.encoder import TableEncoder
 from sk_distill.encoding.table import (
     Table,
@@ -18,6 +19,7 @@ __all__ = [
     "TARGET_AWARE",
     "Table",
     "TableEncoder",
+    "append_rows",
     "check_table",
     "table_like",
     "takes_new_numbers",

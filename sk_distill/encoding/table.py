@@ -99,7 +99,7 @@ def check_table(
     TypeError, ValueError
         For other columns than before, and for cells that are no use.
     """
-    if not isinstance(X, np.ndarray) and _is_list_of_text(X):
+    if not isinstance(X, np.ndarray) and is_list_of_text(X):
         X = np.array(X, dtype=object)
     if isinstance(X, np.ndarray) and X.dtype.kind in "mM":
         raise TypeError(_DATES.format(f"{name_of(estimator)}: X", X.dtype))
@@ -141,7 +141,7 @@ def _may_hold_text(X: Any) -> bool:
     return not all(d.is_numeric() or d == nw.Boolean for d in schema.values())
 
 
-def _is_list_of_text(X: Any) -> bool:
+def is_list_of_text(X: Any) -> bool:
     """Whether X is lists with a string somewhere: numpy would make all strings."""
     return isinstance(X, list | tuple) and any(
         isinstance(cell, str)

@@ -227,6 +227,9 @@ class NetworkClassifier(ReadingClassifier):
             plain if is_nothing(weight) else next(distilled) for weight, _ in candidates
         ]
 
+    def _check_objective(self, temperature: float, loss: Any) -> None:
+        """Check nothing: a network learns by any loss, at any temperature."""
+
     def _learn_encoding(self, rows: Rows) -> None:
         """Learn what becomes of the columns."""
         self.encoder_ = rows.fit_encoder(self.encoding, self.n_bins, len(self.classes_))
@@ -318,6 +321,10 @@ class NetworkClassifier(ReadingClassifier):
         """Set what a training says of itself."""
         self.n_iter_, self.history_ = n_iter, history
         self.loss_curve_ = history["train_loss"]
+
+    def _shipped(self) -> Self:
+        """Return what a user ships: the classifier itself."""
+        return self
 
     def _n_outputs(self, data: TrainingData) -> int:
         """Return the outputs that training takes: logits, then hints."""

@@ -7,7 +7,6 @@ from sk_distill.teachers.prepare import (
     is_frozen,
     prepare_splitter,
     prepare_teacher,
-    seed_parts,
 )
 
 __all__ = [
@@ -17,5 +16,4 @@ __all__ = [
     "is_frozen",
     "prepare_splitter",
     "prepare_teacher",
-    "seed_parts",
 ]

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from copy import copy
 from typing import Any
 
-import numpy as np
 from sklearn import get_config
 from sklearn.base import BaseEstimator, clone
 from sklearn.frozen import FrozenEstimator
@@ -118,19 +117,3 @@ def prepare_splitter(cv: Any, seed: int | None) -> Any:
     cv = copy(cv)
     cv.random_state = seed
     return cv
-
-
-def seed_parts(teacher: BaseEstimator, seed: int | None) -> None:
-    """Give a seed to every part of the teacher whose ``random_state`` is None.
-
-    ``seed=None`` leaves all as it is, and so does a part that the user has seeded.
-    """
-    if seed is None:
-        return
-    source = np.random.RandomState(seed)
-    unseeded = [
-        name
-        for name, value in sorted(teacher.get_params(deep=True).items())
-        if value is None and name.split("__")[-1] == "random_state"
-    ]
-    teacher.set_params(**{name: source.randint(2**31 - 1) for name in unseeded})
