@@ -108,10 +108,8 @@ def test_the_way_back_of_both_is_that_of_each():
         assert_allclose(mine, p.grad, atol=1e-6)
 
 
-def fit(
-    schedule, *, teacher=TEACHER, student=None, X=X, y=Y, fit_params=None, **params
-):
-    student = MLPStudent(8, **SMALL) if student is None else student
+def fit(schedule, *, X=X, y=Y, fit_params=None, **params):
+    params = {"teacher": TEACHER, "student": MLPStudent(8, **SMALL)} | params
     model = DistilledClassifier(schedule=schedule, random_state=0, **params)
     return model.fit(X, y, **(fit_params or {}))
 
