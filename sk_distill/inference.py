@@ -60,13 +60,13 @@ def mlp_logits(
     x = first
     for intercept, coef in zip(intercepts, coefs, strict=False):
         x += intercept[..., None, :]
-        _activate(x, activation)
+        activate(x, activation)
         x = x @ coef.astype(np.float64, copy=False)
     x += intercepts[-1][..., None, :]
     return x
 
 
-def _activate(x: NDArray[Any], activation: str) -> None:
+def activate(x: NDArray[Any], activation: str) -> None:
     """Apply the activation in place."""
     if activation == "relu":
         np.maximum(x, 0, out=x)
