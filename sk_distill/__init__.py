@@ -1,5 +1,6 @@
 """Distil an accurate classifier into a small, fast, explainable one."""
 
+from sk_distill.compression import CompressedStudent, compress
 from sk_distill.distilled import DistilledClassifier
 from sk_distill.distilled_cv import DistilledClassifierCV
 from sk_distill.exceptions import DistillationWarning, TrainingDivergedError
@@ -11,6 +12,7 @@ from sk_distill.transfer_sets import Munge
 __version__ = "0.1.0.dev0"
 
 __all__ = [
+    "CompressedStudent",
     "DistillationWarning",
     "DistilledClassifier",
     "DistilledClassifierCV",
@@ -20,4 +22,5 @@ __all__ = [
     "MLPTeacher",
     "Munge",
     "TrainingDivergedError",
+    "compress",
 ]

@@ -64,6 +64,15 @@ MAY_IMPORT = {
         "seeding",
         "validation",
     },
+    "compression": {
+        "encoding",
+        "inference",
+        "networks",
+        "nn",
+        "students",
+        "training",
+        "validation",
+    },
     "plain_student": {"_sklearn", "networks", "students", "teachers", "validation"}
     | BASE,
     "distilled_base": {
