@@ -4,9 +4,10 @@ from inspect import signature
 from typing import Any
 
 from sklearn.utils import _safe_indexing as safe_indexing
+from sklearn.utils.metaestimators import _BaseComposition as BaseComposition
 from sklearn.utils.validation import _num_samples as num_samples
 
-__all__ = ["num_samples", "safe_indexing", "takes_sample_weight"]
+__all__ = ["BaseComposition", "num_samples", "safe_indexing", "takes_sample_weight"]
 
 
 def takes_sample_weight(scorer: Any) -> bool:

@@ -36,6 +36,7 @@ MAY_IMPORT = {
     "soft_targets": {"_sklearn", "interrupts", "validation"} | BASE,
     "teaching": {"_sklearn", "seeding", "soft_targets", "transfer_sets"},
     "teachers": {
+        "_sklearn",
         "networks",
         "training",
         "nn",
@@ -43,6 +44,7 @@ MAY_IMPORT = {
         "inference",
         "seeding",
         "soft_targets",
+        "teaching",
         "validation",
     },
     "students": {

@@ -9,9 +9,11 @@ from sk_distill.teachers.prepare import (
     prepare_teacher,
     seed_parts,
 )
+from sk_distill.teachers.voting import VotingTeacher
 
 __all__ = [
     "MLPTeacher",
+    "VotingTeacher",
     "holds_frozen",
     "holds_net",
     "is_frozen",
