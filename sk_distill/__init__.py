@@ -4,7 +4,7 @@ from sk_distill.distilled import DistilledClassifier
 from sk_distill.distilled_cv import DistilledClassifierCV
 from sk_distill.exceptions import DistillationWarning, TrainingDivergedError
 from sk_distill.students import LinearStudent, MLPStudent
-from sk_distill.teachers import MLPTeacher, VotingTeacher
+from sk_distill.teachers import FusedTeacher, MLPTeacher, VotingTeacher
 from sk_distill.transfer_sets import Munge
 
 __version__ = "0.1.0.dev0"
@@ -13,6 +13,7 @@ __all__ = [
     "DistillationWarning",
     "DistilledClassifier",
     "DistilledClassifierCV",
+    "FusedTeacher",
     "LinearStudent",
     "MLPStudent",
     "MLPTeacher",

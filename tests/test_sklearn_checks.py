@@ -4,14 +4,17 @@ from typing import Any
 
 import pytest
 from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import GaussianNB
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sk_distill import (
     DistilledClassifier,
     DistilledClassifierCV,
+    FusedTeacher,
     LinearStudent,
     MLPStudent,
     MLPTeacher,
+    VotingTeacher,
 )
 
 # A weighted row and a repeated row fall into other batches (and, with early stopping,
@@ -53,6 +56,14 @@ def expected_failures(estimator: Any) -> dict[str, str]:
         MLPStudent(max_iter=30),
         MLPStudent(solver="lbfgs"),
         MLPTeacher(max_iter=30),
+        VotingTeacher([("a", LogisticRegression()), ("b", GaussianNB())]),
+        VotingTeacher(
+            [("a", LogisticRegression()), ("b", GaussianNB())],
+            weights="learned",
+            average="logits",
+            cv=2,
+        ),
+        FusedTeacher(MLPTeacher(max_iter=30), n_teachers=2),
     ],
     expected_failed_checks=expected_failures,
 )

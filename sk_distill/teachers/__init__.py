@@ -1,5 +1,6 @@
 """Teachers: the default one, and whatever the user brings."""
 
+from sk_distill.teachers.fused import FusedTeacher
 from sk_distill.teachers.mlp import MLPTeacher
 from sk_distill.teachers.prepare import (
     holds_frozen,
@@ -12,6 +13,7 @@ from sk_distill.teachers.prepare import (
 from sk_distill.teachers.voting import VotingTeacher
 
 __all__ = [
+    "FusedTeacher",
     "MLPTeacher",
     "VotingTeacher",
     "holds_frozen",

@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.frozen import FrozenEstimator
 
 from sk_distill.networks.module import ModuleClassifier
+from sk_distill.teachers.fused import FusedTeacher
 from sk_distill.teachers.mlp import MLPTeacher
 from sk_distill.teachers.module import ModuleTeacher
 from sk_distill.teachers.skorch_net import SkorchTeacher
@@ -50,6 +51,9 @@ def prepare_teacher(teacher: Any) -> BaseEstimator:
             f"teacher={teacher.__name__} is a class; pass an instance, "
             f"{teacher.__name__}(...)."
         )
+    if isinstance(teacher, FusedTeacher):
+        # Its estimator may be anything here; its fit says what it can use.
+        return clone(teacher)
     if is_skorch_net(teacher) or is_skorch_net(getattr(teacher, "estimator", None)):
         return SkorchTeacher(teacher)
     if isinstance(teacher, list):

@@ -289,7 +289,7 @@ class VotingTeacher(ClassifierMixin, BaseComposition):
         if self.random_state is None:
             return [None] * len(members)
         source = np.random.RandomState(draw_seed(self.random_state))
-        seeds = [source.randint(2**31 - 1) for _ in members]
+        seeds: list[int | None] = [source.randint(2**31 - 1) for _ in members]
         for (_, member), seed in zip(members, seeds, strict=True):
             seed_parts(member, seed)
         return seeds
