@@ -51,12 +51,12 @@ class FusedTeacher(ClassifierMixin, BaseEstimator):
 
         W^{(l)} = \frac{1}{M} \sum_m Π_m^{(l)\top} W_m^{(l)} Π_m^{(l - 1)}
 
-    where the permutations :math:`Π_m` are optimal transport between units of equal mass
+    where the permutations :math:`Π_m`, none of inputs and of logits, are optimal transport between units of equal mass
     (Singh & Jaggi 2020, arXiv:1910.05653). A few epochs of training from there, on
     labels and on the networks' mean probabilities alike, mend what averaging costs.
 
-    The average alone is near one network where layers are wide, and far from it where
-    there are two or more hidden ones. The tuned one is mostly better than a network
+    The average alone is near one network where layers are wide, and can be far from
+    it where there are two or more hidden ones. The tuned one is mostly better than a network
     trained alone, and a little worse than the ensemble, which costs ``n_teachers``
     times as much to ask: where that is no matter use :class:`MLPTeacher` or
     :class:`VotingTeacher`.
@@ -80,8 +80,8 @@ class FusedTeacher(ClassifierMixin, BaseEstimator):
     classes_ : ndarray of shape (n_classes,)
         The labels.
     estimator_ : MLPTeacher of one member, or classifier with a ``module_``
-        The one network. If there was any fine-tuning, its ``n_iter_``, ``loss_curve_`` and ``history_`` are those of
-        the fine-tuning.
+        The one network. Its ``n_iter_``, ``loss_curve_`` and ``history_`` are those of
+        the fine-tuning; without any it has none.
     n_features_in_ : int
         Number of columns.
     feature_names_in_ : ndarray of shape (n_features_in_,)
