@@ -6,7 +6,7 @@ from sk_distill.distilled_cv import DistilledClassifierCV
 from sk_distill.exceptions import DistillationWarning, TrainingDivergedError
 from sk_distill.knowledge import Features
 from sk_distill.students import LinearStudent, MLPStudent
-from sk_distill.teachers import MLPTeacher
+from sk_distill.teachers import FusedTeacher, MLPTeacher, VotingTeacher
 from sk_distill.transfer_sets import Munge
 
 __version__ = "0.1.0.dev0"
@@ -17,10 +17,12 @@ __all__ = [
     "DistilledClassifier",
     "DistilledClassifierCV",
     "Features",
+    "FusedTeacher",
     "LinearStudent",
     "MLPStudent",
     "MLPTeacher",
     "Munge",
     "TrainingDivergedError",
+    "VotingTeacher",
     "compress",
 ]

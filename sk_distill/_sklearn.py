@@ -4,9 +4,11 @@ from inspect import signature
 from typing import Any
 
 from sklearn.utils import _safe_indexing as safe_indexing
+from sklearn.utils.metaestimators import _BaseComposition as BaseComposition
 from sklearn.utils.validation import _num_samples as num_samples
 
 __all__ = [
+    "BaseComposition",
     "check_parameters",
     "num_samples",
     "safe_indexing",

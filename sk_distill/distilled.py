@@ -52,7 +52,8 @@ class DistilledClassifier(BaseDistilledClassifier):
         - None: an :class:`MLPTeacher`.
         - Any classifier with ``predict_proba``, pipelines included.
         - ``FrozenEstimator(classifier)``: a fitted classifier, used as it is.
-        - A list of ``(name, classifier)``: their mean, by ``VotingClassifier``.
+        - A list of ``(name, teacher)``: their mean, a :class:`VotingTeacher`, which can
+          also weigh them; :class:`FusedTeacher` averages the weights of networks.
         - An ``nn.Module`` class, or one of its instances that is trained already (a
           class is called as ``Module(n_features, n_classes)``, trained on standardised
           columns; an instance is used as it is). Modules return logits.
@@ -189,6 +190,7 @@ default="probabilities"
     --------
     LinearStudent, MLPStudent : The students, classifiers of their own.
     MLPTeacher : The default teacher.
+    VotingTeacher, FusedTeacher : Several teachers as one.
 
     References
     ----------

@@ -74,3 +74,22 @@ def activate(x: NDArray[Any], activation: str) -> None:
         np.tanh(x, out=x)
     elif activation == "logistic":
         expit(x, out=x)
+
+
+def hidden_values(
+    first: NDArray[Any],
+    coefs: Sequence[NDArray[Any]],
+    intercepts: Sequence[NDArray[Any]],
+    activation: str,
+) -> list[NDArray[Any]]:
+    """Return the values of the hidden units of each layer.
+
+    The parameters are those of :func:`mlp_logits`; so are the shapes, layer by layer.
+    """
+    x, values = first, []
+    for intercept, coef in zip(intercepts, coefs, strict=False):
+        x += intercept[..., None, :]
+        activate(x, activation)
+        values.append(x)
+        x = x @ coef.astype(np.float64, copy=False)
+    return values

@@ -211,7 +211,7 @@ def _plan(
     def fit_on(train: RowNumbers) -> _Fit:
         return fits.setdefault(train.tobytes(), _Fit(train, [], []))
 
-    folds = [] if cv is None else _held_out_folds(cv, X, y)
+    folds = [] if cv is None else held_out_folds("teacher_cv", cv, X, y)
     for i, rows in enumerate(subsets):
         for train, test in folds:
             held_out, known = np.intersect1d(test, rows), np.intersect1d(train, rows)
@@ -229,14 +229,17 @@ def _plan(
     return list(fits.values())
 
 
-def _held_out_folds(
-    cv: Any, X: Any, y: NDArray[Any]
+def held_out_folds(
+    name: str, cv: Any, X: Any, y: NDArray[Any]
 ) -> list[tuple[RowNumbers, RowNumbers]]:
-    """Return the folds that hold out rows, as row numbers."""
-    folds = [fold for fold in split_rows("teacher_cv", cv, X, y) if len(fold[1])]
+    """Return the folds that hold out rows, as row numbers.
+
+    ``name`` is that of the parameter, for messages.
+    """
+    folds = [fold for fold in split_rows(name, cv, X, y) if len(fold[1])]
     if not folds:
         raise ValueError(
-            f"teacher_cv={cv!r} holds out no row, so that no teacher says anything. "
+            f"{name}={cv!r} holds out no row, so that no teacher says anything. "
             "Pass a number of folds, a splitter, or (train, test) row numbers; an "
             "iterator can be gone through once only: pass list(iterator)."
         )

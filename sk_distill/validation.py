@@ -174,6 +174,11 @@ def encode_labels(estimator: BaseEstimator, X: Any, y: Any) -> tuple[Any, Any]:
         )
     y = column_or_1d(y, warn=True)
     check_consistent_length(X, y)
+    if len(y) == 0:
+        raise ValueError(
+            f"{name_of(estimator)}: X and y have no rows; expected at least one of "
+            "each class."
+        )
     if y.dtype.kind == "f" and not np.isfinite(y).all():
         raise ValueError(
             f"{name_of(estimator)}: Input y contains NaN or infinity. Drop the rows "

@@ -35,7 +35,7 @@ MAY_IMPORT = {
     }
     | BASE,
     "soft_targets": {"_sklearn", "interrupts", "validation"} | BASE,
-    "knowledge": {"_sklearn", "inference", "networks", "teachers", "validation"},
+    "knowledge": {"_sklearn", "inference", "networks", "validation"},
     "teaching": {
         "_sklearn",
         "knowledge",
@@ -45,6 +45,8 @@ MAY_IMPORT = {
         "transfer_sets",
     },
     "teachers": {
+        "knowledge",
+        "_sklearn",
         "networks",
         "training",
         "nn",
@@ -52,6 +54,7 @@ MAY_IMPORT = {
         "inference",
         "seeding",
         "soft_targets",
+        "teaching",
         "validation",
     },
     "students": {

@@ -11,9 +11,11 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from sk_distill import (
     DistilledClassifier,
     DistilledClassifierCV,
+    FusedTeacher,
     LinearStudent,
     MLPStudent,
     MLPTeacher,
+    VotingTeacher,
 )
 
 # A weighted row and a repeated row fall into other batches (and, with early stopping,
@@ -38,7 +40,7 @@ def expected_failures(estimator: Any) -> dict[str, str]:
         getattr(estimator, "teacher", estimator),
     ]
     exact = all(
-        isinstance(part, LogisticRegression | GaussianNB)
+        isinstance(part, LogisticRegression | GaussianNB | VotingTeacher)
         or part == "linear"
         or (isinstance(part, LinearStudent) and part.solver == "auto")
         or getattr(part, "solver", None) == "lbfgs"
@@ -70,6 +72,14 @@ def expected_failures(estimator: Any) -> dict[str, str]:
         MLPStudent(max_iter=30),
         MLPStudent(solver="lbfgs"),
         MLPTeacher(max_iter=30),
+        VotingTeacher([("a", LogisticRegression()), ("b", LogisticRegression(C=9))]),
+        VotingTeacher(
+            [("a", LogisticRegression()), ("b", LogisticRegression(C=9))],
+            weights="learned",
+            average="logits",
+            cv=2,
+        ),
+        FusedTeacher(MLPTeacher(max_iter=30), n_teachers=2),
     ],
     expected_failed_checks=expected_failures,
 )

@@ -9,14 +9,11 @@ from numpy.typing import NDArray
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.pipeline import Pipeline
-from sklearn.utils.validation import validate_data
 
-from sk_distill.inference import BLOCK_ROWS, activate
+from sk_distill.inference import BLOCK_ROWS
 from sk_distill.knowledge.kinds import Inquiry
-from sk_distill.networks.module import ModuleClassifier, module_logits
-from sk_distill.teachers import MLPTeacher
-from sk_distill.teachers.module import ModuleTeacher
-from sk_distill.teachers.skorch_net import SkorchTeacher
+from sk_distill.networks import NetworkClassifier
+from sk_distill.networks.module import module_logits
 from sk_distill.validation import name_of
 
 
@@ -43,7 +40,7 @@ def check_inside(teacher: Any, inquiry: Inquiry) -> None:
         Naming the part of the teacher, and what would serve.
     """
     for part in _unfitted_parts(teacher):
-        is_network, layer = isinstance(part, MLPTeacher), inquiry.of.layer
+        is_network, layer = hasattr(part, "_first_units"), inquiry.of.layer
         has_features = is_network or hasattr(part, "apply")
         can_tell = _is_torch(part) or (has_features and layer is None)
         if inquiry.features > 0 and not can_tell:
@@ -87,8 +84,8 @@ def features_of(teacher: Any, X: Any, layer: str | None) -> list[NDArray[Any]]:
     """
     parts = []
     for part, rows in _parts(teacher, X):
-        if isinstance(part, MLPTeacher) and layer is None:
-            parts.append(_last_hidden_layer(part, rows))
+        if hasattr(part, "_first_units") and layer is None:
+            parts.append(_side_by_side(part._hidden_layers(rows)[-1]))
         elif _is_torch(part):
             seen = _read_module(part, rows, layer)
             parts.append(seen.penultimate if layer is None else seen.named)
@@ -110,8 +107,8 @@ def first_layer_of(teacher: Any, X: Any) -> FirstLayer:
     """
     found = []
     for part, rows in _parts(teacher, X):
-        if isinstance(part, MLPTeacher):
-            units = _side_by_side(_first_units(part, rows))
+        if hasattr(part, "_first_units"):
+            units = _side_by_side(part._first_units(rows))
             importance = np.linalg.norm(part.coefs_[1], axis=-1).ravel()
         elif _is_torch(part):
             units = _read_module(part, rows, None).first
@@ -134,6 +131,8 @@ def _parts(teacher: Any, X: Any) -> list[tuple[Any, Any]]:
     # The trees of a forest are its own affair.
     if hasattr(teacher, "estimators_") and not hasattr(teacher, "apply"):
         return [pair for part in teacher.estimators_ for pair in _parts(part, X)]
+    if isinstance(getattr(teacher, "estimator_", None), NetworkClassifier):
+        return _parts(teacher.estimator_, X)
     return [(teacher, X)]
 
 
@@ -141,29 +140,13 @@ def _unfitted_parts(teacher: Any) -> list[Any]:
     """Return what a teacher will be made of."""
     if isinstance(teacher, FrozenEstimator | GridSearchCV | RandomizedSearchCV):
         return _unfitted_parts(teacher.estimator)
+    if hasattr(teacher, "_prepare_estimator"):
+        return [teacher._prepare_estimator()]
     if isinstance(teacher, Pipeline):
         return _unfitted_parts(teacher[-1])
     if hasattr(teacher, "estimators") and not hasattr(teacher, "apply"):
         return [part for _, one in teacher.estimators for part in _unfitted_parts(one)]
     return [teacher]
-
-
-def _first_units(teacher: MLPTeacher, X: Any) -> NDArray[np.float64]:
-    table = teacher._check_before_predict(X)
-    positions = teacher.encoder_.positions(table, np.float64)
-    first = teacher.encoder_.product(positions, teacher.coefs_[0])
-    return first + teacher.intercepts_[0][..., None, :]
-
-
-def _last_hidden_layer(teacher: MLPTeacher, X: Any) -> NDArray[np.float64]:
-    x = _first_units(teacher, X)
-    activate(x, teacher.activation)
-    for coef, intercept in zip(
-        teacher.coefs_[1:-1], teacher.intercepts_[1:-1], strict=True
-    ):
-        x = x @ coef + intercept[..., None, :]
-        activate(x, teacher.activation)
-    return _side_by_side(x)
 
 
 def _side_by_side(units: NDArray[Any]) -> NDArray[Any]:
@@ -174,7 +157,7 @@ def _side_by_side(units: NDArray[Any]) -> NDArray[Any]:
 
 
 def _is_torch(teacher: Any) -> bool:
-    return isinstance(teacher, ModuleTeacher | ModuleClassifier | SkorchTeacher)
+    return hasattr(teacher, "_module_and_rows")
 
 
 class _Seen(NamedTuple):
@@ -189,7 +172,7 @@ def _read_module(teacher: Any, X: Any, layer: str | None) -> _Seen:
     """Run rows through a torch module, and note what its linear layers see."""
     import torch
 
-    module, rows = _module_and_rows(teacher, X)
+    module, rows = teacher._module_and_rows(X)
     parts = dict(module.named_modules())
     if layer is not None and layer not in parts:
         raise ValueError(
@@ -225,19 +208,3 @@ def _read_module(teacher: Any, X: Any, layer: str | None) -> _Seen:
         for handle in handles:
             handle.remove()
     return _Seen(*(np.concatenate(part) for part in zip(*blocks, strict=True)))
-
-
-def _module_and_rows(teacher: Any, X: Any) -> tuple[Any, NDArray[Any]]:
-    """Return the torch module of a teacher, and what it gets for rows."""
-    if isinstance(teacher, ModuleClassifier):
-        table = teacher._check_before_predict(X)
-        positions = teacher.encoder_.positions(table, np.float32)
-        return teacher.module_, teacher._inputs(positions)
-    rows = validate_data(teacher, X, dtype=np.float32, reset=False)
-    if isinstance(teacher, ModuleTeacher):
-        return teacher.module, rows
-    net = teacher.net_
-    # A frozen net, or a search for its parameters.
-    while not hasattr(net, "module_"):
-        net = getattr(net, "best_estimator_", None) or net.estimator
-    return net.module_, rows

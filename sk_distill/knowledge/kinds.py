@@ -82,6 +82,9 @@ class Inquiry(NamedTuple):
         return self.features > 0 or (self.weights > 0 and self.n_units > 0)
 
 
+ONLY_PROBABILITIES = Inquiry()
+
+
 def check_knowledge(owner: Any, knowledge: Any) -> Inquiry:
     """Return what a parameter ``knowledge`` asks for.
 

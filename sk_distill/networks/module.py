@@ -97,6 +97,11 @@ class ModuleClassifier(NetworkClassifier):
     def _inputs(self, positions: NDArray[Any]) -> NDArray[Any]:
         return self.encoder_.units(positions)
 
+    def _module_and_rows(self, X: Any) -> tuple[nn.Module, NDArray[Any]]:
+        """Return the module, and what it gets for rows."""
+        positions = self.encoder_.positions(self._check_before_predict(X), np.float32)
+        return self.module_, self._inputs(positions)
+
     def _check_parameters(self) -> None:
         check_choice(self, "encoding", self.encoding, ("standard", None))
         check_training_parameters(self)

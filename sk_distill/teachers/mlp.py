@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import log_softmax, logsumexp
 
 from sk_distill.encoding import Table
-from sk_distill.inference import mlp_logits
+from sk_distill.inference import hidden_values, mlp_logits
 from sk_distill.networks import NetworkClassifier
 from sk_distill.networks.mlp import ACTIVATIONS, make_perceptron, read_weights
 from sk_distill.networks.parameters import (
@@ -187,6 +187,19 @@ class MLPTeacher(NetworkClassifier):
             logits = np.concatenate([np.zeros_like(logits), logits], axis=-1)
         members = log_softmax(logits, axis=-1)
         return logsumexp(members, axis=0) - np.log(len(members))
+
+    def _first_units(self, X: Any) -> NDArray[np.float64]:
+        """Return the units of the first layer before activation."""
+        table = self._check_before_predict(X)
+        positions = self.encoder_.positions(table, np.float64)
+        first = self.encoder_.product(positions, self.coefs_[0])
+        return first + self.intercepts_[0][..., None, :]
+
+    def _hidden_layers(self, X: Any) -> list[NDArray[np.float64]]:
+        """Return the values of the units of each hidden layer."""
+        first = self._first_units(X) - self.intercepts_[0][..., None, :]
+        layers = self.coefs_[1:], self.intercepts_
+        return hidden_values(first, *layers, self.activation)
 
     def _check_parameters(self) -> None:
         check_choice(self, "activation", self.activation, ACTIVATIONS)

@@ -44,6 +44,10 @@ class ModuleTeacher(ClassifierMixin, BaseEstimator):
         ]
         return np.concatenate(blocks)
 
+    def _module_and_rows(self, X: Any) -> tuple[Any, NDArray[Any]]:
+        """Return the module, and what it gets for rows."""
+        return self.module, validate_data(self, X, dtype=np.float32, reset=False)
+
     def predict(self, X: Any) -> NDArray[Any]:
         """Return the most probable class of each row."""
         return self.classes_[self.predict_proba(X).argmax(axis=1)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from copy import copy
+from inspect import signature
 from typing import Any
 
 from sklearn import get_config
@@ -11,10 +12,10 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.frozen import FrozenEstimator
 
 from sk_distill.networks.module import ModuleClassifier
+from sk_distill.teachers.fused import FusedTeacher
 from sk_distill.teachers.mlp import MLPTeacher
 from sk_distill.teachers.module import ModuleTeacher
 from sk_distill.teachers.skorch_net import SkorchTeacher
-from sk_distill.teachers.vote import SoftVote
 from sk_distill.validation import (
     is_skorch_net,
     is_torch_module,
@@ -35,6 +36,9 @@ def prepare_teacher(teacher: Any) -> BaseEstimator:
     TypeError
         When it is nothing that could give probabilities.
     """
+    # A member of a vote is again whatever a teacher may be.
+    from sk_distill.teachers.voting import VotingTeacher
+
     if teacher is None:
         return _weighted(MLPTeacher())
     if is_torch_module_class(teacher):
@@ -46,10 +50,15 @@ def prepare_teacher(teacher: Any) -> BaseEstimator:
             f"teacher={teacher.__name__} is a class; pass an instance, "
             f"{teacher.__name__}(...)."
         )
+    if isinstance(teacher, FusedTeacher):
+        # Its estimator may be anything here; its fit says what it can use.
+        return clone(teacher)
     if is_skorch_net(teacher) or is_skorch_net(getattr(teacher, "estimator", None)):
         return SkorchTeacher(teacher)
     if isinstance(teacher, list):
-        return _soft_vote(teacher)
+        return VotingTeacher(prepare_members("teacher", teacher))
+    if isinstance(teacher, VotingTeacher):
+        return clone(teacher).set_params(estimators=teacher._prepare_members())
     if not hasattr(teacher, "fit"):
         raise TypeError(
             f"teacher={teacher!r} is no classifier; pass None, a classifier with "
@@ -72,18 +81,35 @@ def _weighted(teacher: Any) -> BaseEstimator:
     return teacher
 
 
-def _soft_vote(members: list[Any]) -> BaseEstimator:
-    """Return the mean of several teachers, each of them whatever a teacher may be."""
-    pairs = [m for m in members if isinstance(m, tuple) and len(m) == 2]
+def prepare_members(owner: str, members: Any) -> list[tuple[str, BaseEstimator]]:
+    """Return the members of a vote, each a new classifier.
+
+    ``owner`` is the parameter that they come from, for messages.
+    """
+    from sk_distill.teachers.voting import VotingTeacher
+
+    sequence = members if isinstance(members, list | tuple) else []
+    pairs = [m for m in sequence if isinstance(m, tuple) and len(m) == 2]
     names = [name for name, _ in pairs]
-    if len(set(names)) < len(names):
-        raise ValueError(f"teacher has members of one name: {names}. Rename them.")
-    if not members or len(pairs) < len(members):
+    if (
+        not pairs
+        or len(pairs) < len(sequence)
+        or not all(isinstance(name, str) for name in names)
+    ):
         raise TypeError(
-            f"teacher={members!r} must be a non-empty list of (name, classifier), such "
+            f"{owner}={members!r} must be a non-empty list of (name, classifier), such "
             "as [('forest', RandomForestClassifier()), ('network', MLPTeacher())]."
         )
-    return SoftVote([(name, prepare_teacher(member)) for name, member in pairs])
+    if len(set(names)) < len(names):
+        raise ValueError(f"{owner} has members of one name: {names}. Rename them.")
+    taken = signature(VotingTeacher).parameters
+    for name in names:
+        if name in taken or "__" in name:
+            raise ValueError(
+                f"{owner} has a member named {name!r}, but names of parameters "
+                f"({', '.join(taken)}) and '__' are taken. Rename it."
+            )
+    return [(name, prepare_teacher(member)) for name, member in pairs]
 
 
 def is_frozen(teacher: Any) -> bool:

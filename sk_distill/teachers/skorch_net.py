@@ -57,6 +57,14 @@ class SkorchTeacher(ClassifierMixin, BaseEstimator):
         with isolated_seed(0, "cpu"):
             return self.net_.predict_proba(X)
 
+    def _module_and_rows(self, X: Any) -> tuple[Any, NDArray[Any]]:
+        """Return the net's module, and what it gets for rows."""
+        net = self.net_
+        # A frozen net, or a search for its parameters.
+        while not hasattr(net, "module_"):
+            net = getattr(net, "best_estimator_", None) or net.estimator
+        return net.module_, validate_data(self, X, dtype=np.float32, reset=False)
+
     def predict(self, X: Any) -> NDArray[Any]:
         """Return the most probable class of each row."""
         return self.classes_[self.predict_proba(X).argmax(axis=1)]
