@@ -51,15 +51,16 @@ class FusedTeacher(ClassifierMixin, BaseEstimator):
 
         W^{(l)} = \frac{1}{M} \sum_m Π_m^{(l)\top} W_m^{(l)} Π_m^{(l - 1)}
 
-    where the permutations :math:`Π_m`, none of inputs and of logits, are optimal transport between units of equal mass
-    (Singh & Jaggi 2020, arXiv:1910.05653). A few epochs of training from there, on
-    labels and on the networks' mean probabilities alike, mend what averaging costs.
+    where the permutations :math:`Π_m`, none of inputs and of logits, are optimal
+    transport between units of equal mass (Singh & Jaggi 2020, arXiv:1910.05653). A few
+    epochs of training from there, on labels and on the networks' mean probabilities
+    alike, mend what averaging costs.
 
-    The average alone is near one network where layers are wide, and can be far from
-    it where there are two or more hidden ones. The tuned one is mostly better than a network
-    trained alone, and a little worse than the ensemble, which costs ``n_teachers``
-    times as much to ask: where that is no matter use :class:`MLPTeacher` or
-    :class:`VotingTeacher`.
+    The average alone is near one network where layers are wide, and can be far from it
+    where there are two or more hidden ones. The tuned one is mostly better than a
+    network trained alone, and a little worse than the ensemble, which costs
+    ``n_teachers`` times as much to ask: where that is no matter use
+    :class:`MLPTeacher` or :class:`VotingTeacher`.
 
     Parameters
     ----------
