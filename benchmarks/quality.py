@@ -1,7 +1,7 @@
 """What distilling keeps, on every table of a folder.
 
     python benchmarks/quality.py --data DIR [--teachers boosting,forest,vote,default]
-        [--seeds 3] [--tables a,b] [--json results.json] [--cache]
+        [--seeds 3] [--tables a,b] [--json results.json] [--cache] [--methods]
 
 DIR holds tables as ``NAME.csv`` or ``NAME.csv.gz`` with a header; the last column,
 ``target``, is the label, a column of text is categorical. Each seed splits a table
@@ -14,6 +14,9 @@ transfer sets included: the same figures sooner, but for the seconds of the form
 
 The teacher "default" is the package's own, beside boosting, and the student that of
 ``DistilledClassifier()`` as it comes; its seconds are those of both.
+
+``--methods`` instead has a row for each loss, kind of knowledge, schedule and fusion,
+all of them for the same student (see methods.py); what teachers said is cached.
 """
 
 from __future__ import annotations
@@ -30,6 +33,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from methods import methods
 from sklearn.base import clone
 from sklearn.compose import make_column_selector, make_column_transformer
 from sklearn.ensemble import (
@@ -126,6 +130,10 @@ def make_teacher(name: str, seed: int) -> Any:
 
 def contenders(name: str, seed: int, memory: str | None) -> dict[str, Any]:
     """Return the classifiers by name; the teacher comes first."""
+    if name == "methods":
+        assert memory is not None
+        boosting, forest = (make_teacher(n, seed) for n in ("boosting", "forest"))
+        return methods(boosting, forest, seed, memory)
     teacher = make_teacher(name, seed)
     if name == "default":
         return {
@@ -269,6 +277,7 @@ def main() -> None:
     parser.add_argument("--tables", help="names, separated by commas; all by default")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--cache", action="store_true")
+    parser.add_argument("--methods", action="store_true")
     parser.add_argument("--json", type=Path, default=Path("quality.json"))
     arguments = parser.parse_args()
     warnings.simplefilter("ignore", ConvergenceWarning)
@@ -277,9 +286,11 @@ def main() -> None:
         paths = {name: paths[name] for name in arguments.tables.split(",")}
     print(f"{os.cpu_count()} cores, {arguments.seeds} seeds, mean ± standard deviation")
     everything: dict[str, dict[str, Any]] = {}
-    for teacher in arguments.teachers.split(","):
+    teachers = ["methods"] if arguments.methods else arguments.teachers.split(",")
+    for teacher in teachers:
         for table, path in paths.items():
-            results = run_table(path, teacher, arguments.seeds, cached=arguments.cache)
+            cached = arguments.cache or arguments.methods
+            results = run_table(path, teacher, arguments.seeds, cached=cached)
             everything.setdefault(teacher, {})[table] = results
             show(table, teacher, results)
             arguments.json.write_text(json.dumps(everything, indent=1))

@@ -57,8 +57,8 @@ class FusedTeacher(ClassifierMixin, BaseEstimator):
     epochs of training from there, on labels and on the networks' mean probabilities
     alike, mend what averaging costs.
 
-    The average alone is near one network where layers are wide, and can be far from
-    it where there are two or more hidden ones. The tuned one is mostly better than a
+    The average alone is near one network where layers are wide, and can be far from it
+    where there are two or more hidden ones. The tuned one is mostly better than a
     network trained alone, and a little worse than the ensemble, which costs
     ``n_teachers`` times as much to ask: where that is no matter use
     :class:`MLPTeacher` or :class:`VotingTeacher`.
