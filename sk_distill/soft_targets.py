@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.feature_selection import RFE, RFECV
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.pipeline import Pipeline
@@ -148,6 +147,8 @@ def accepts_weight(estimator: Any) -> bool:
     # A search or a vote passes on what its own fit does not name.
     if hasattr(estimator, "estimators"):
         return all(accepts_weight(part) for _, part in estimator.estimators)
+    from sklearn.feature_selection import RFE, RFECV
+
     # Others refuse what they do not name, unless metadata routing is on.
     passes_on = isinstance(estimator, GridSearchCV | RandomizedSearchCV | RFE)
     passes_on |= hasattr(estimator, "min_resources")  # A halving search.

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, clone
-from sklearn.neighbors import NearestNeighbors
 
 from sk_distill.encoding import Table, check_table, table_like, takes_new_numbers
 from sk_distill.validation import (
@@ -194,6 +193,8 @@ def nearest_neighbours(table: Table, rng: np.random.Generator) -> NDArray[np.int
     """Return for each row the number of another row that is nearest to it."""
     space = _metric_space(table)
     algorithm = "auto" if space.shape[1] <= _TREE_DIMENSIONS else "brute"
+    from sklearn.neighbors import NearestNeighbors
+
     search = NearestNeighbors(n_neighbors=1, algorithm=algorithm)
     neighbour = np.empty(len(table), dtype=np.int64)
     n_blocks = -(-len(table) // _BLOCK_ROWS)

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import qr
 from scipy.sparse import hstack, issparse
-from sklearn.decomposition import TruncatedSVD
 from sklearn.preprocessing import OneHotEncoder
 
 from sk_distill._sklearn import num_samples
@@ -116,6 +115,8 @@ def reduce_features(
     is_sparse = any(issparse(column) for column in columns)
     features: Any = hstack(columns, format="csr") if is_sparse else np.hstack(columns)
     if features.shape[1] > n_components:
+        from sklearn.decomposition import TruncatedSVD
+
         svd = TruncatedSVD(n_components, random_state=0).fit(features[learning])
         features = svd.transform(features)
     elif is_sparse:
