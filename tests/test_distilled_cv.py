@@ -264,6 +264,7 @@ def test_the_teacher_of_a_row_saw_neither_it_nor_the_scored_fold(tmp_path):
     that it should not know."""
     X = np.c_[np.arange(60.0), np.random.default_rng(0).normal(size=(60, 2))]
     y = np.arange(60) % 2
+    from sk_distill.knowledge import ONLY_PROBABILITIES
     from sk_distill.teaching import teach
 
     cv = list(KFold(3, shuffle=True, random_state=0).split(X))
@@ -280,7 +281,9 @@ def test_the_teacher_of_a_row_saw_neither_it_nor_the_scored_fold(tmp_path):
             return super().predict_proba(X)
 
     subsets = [train for train, _ in cv]
-    teach(Spy(), X, y, np.array([0, 1]), {}, subsets, teacher_cv, None, None, None, 0)
+    asked = ONLY_PROBABILITIES
+    classes, cv = np.array([0, 1]), teacher_cv
+    teach(Spy(), X, y, classes, {}, subsets, cv, None, asked, None, None, 0)
     assert len(seen) == 12
     for rows, asked in seen:
         assert not rows & asked

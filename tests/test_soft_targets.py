@@ -20,6 +20,7 @@ from sklearn.model_selection import (
 from sklearn.naive_bayes import GaussianNB
 
 from sk_distill import DistilledClassifier
+from sk_distill.knowledge import ONLY_PROBABILITIES
 from sk_distill.teaching import teach
 
 FOREST = RandomForestClassifier(20, random_state=0)
@@ -27,8 +28,9 @@ FOREST = RandomForestClassifier(20, random_state=0)
 
 def targets_of(teacher, X, y, cv, n_jobs=None):
     every = [np.arange(len(y))]
+    classes, asked = np.unique(y), ONLY_PROBABILITIES
     _, (said,) = teach(
-        clone(teacher), X, y, np.unique(y), {}, every, cv, None, None, n_jobs, 0
+        clone(teacher), X, y, classes, {}, every, cv, None, asked, None, n_jobs, 0
     )
     return said.proba
 

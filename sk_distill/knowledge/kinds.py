@@ -72,9 +72,17 @@ class Inquiry(NamedTuple):
     n_units: int = 0
 
     def question(self, n_units: int) -> Inquiry:
-        """Return what a teacher is asked, whatever its answers will count."""
-        features, weights = float(self.features > 0), float(self.weights > 0)
-        return Inquiry(1.0, features, weights, self.of, n_units)
+        """Return what a teacher is asked, whatever its answers will count.
+
+        Nothing else is in it, since a cache of the answers looks at it.
+        """
+        return Inquiry(
+            1.0,
+            float(self.features > 0),
+            float(self.weights > 0),
+            self.of if self.features > 0 else Features(),
+            n_units if self.weights > 0 else 0,
+        )
 
     @property
     def is_of_the_inside(self) -> bool:
