@@ -14,6 +14,31 @@ from scipy.special import expit
 # Rows at a time: the hidden layer of a block stays in the processor's cache.
 BLOCK_ROWS = 2048
 
+# Teachers that vote answer with exact zeros, whose logarithm is no number. A softened
+# zero is floor ** (1 / T): this floor is far below what a teacher can know from a
+# table, and well inside float32.
+PROBABILITY_FLOOR = 1e-7
+
+
+class MostProbableMixin:
+    """Predicts the class that ``predict_proba`` holds most probable."""
+
+    classes_: NDArray[Any]
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Return the most probable class of each row.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (n_samples, n_features)
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,)
+        """
+        codes = self.predict_proba(X).argmax(axis=1)  # type: ignore[attr-defined]
+        return self.classes_[codes]
+
 
 def probabilities(logits: NDArray[Any]) -> NDArray[np.float64]:
     """Return softmax of the last axis; a single column is the logit of class 1.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,21 +12,17 @@ from sk_distill.networks import NetworkClassifier, n_outputs
 from sk_distill.networks.knowledge import SOFT_TARGETS_ALONE
 from sk_distill.networks.module import ModuleClassifier
 from sk_distill.networks.parameters import warn_of_rounding
+from sk_distill.networks.rows import Rows
 from sk_distill.seeding import seed_parts
 from sk_distill.students import LinearStudent, MLPStudent
 from sk_distill.teachers import MLPTeacher, prepare_teacher
 from sk_distill.transfer_sets import Munge
 from sk_distill.validation import draw_seed, name_of
 
+if TYPE_CHECKING:
+    from sk_distill.training import TrainingData
+
 SCHEDULES = ("teacher_first", "joint", "mutual")
-
-
-class _Reading(NamedTuple):
-    """What a network sees of the rows: its columns, and what is known of each row."""
-
-    inputs: NDArray[Any]
-    codes: NDArray[Any]
-    weight: NDArray[Any] | None
 
 
 def check_joint(owner: Any, student: Any, teacher_proba: Any) -> None:
@@ -167,24 +163,13 @@ def _read(
     y: NDArray[Any],
     weight: NDArray[np.float64] | None,
     transfer_X: Any,
-) -> _Reading:
+) -> TrainingData:
     """Let a network look at the rows and learn its encoding of them."""
-    from sk_distill.training import UNLABELLED
-
     table = part._check_before_fit(X)
     rows, _ = part._read(table, y, weight, None, None, None, SOFT_TARGETS_ALONE)
     part._learn_encoding(rows)
-    data = part._encode(rows, None)
-    assert data.codes is not None
     if transfer_X is None:
-        return _Reading(data.inputs, data.codes, data.weight)
-    transfer = part._read_transfer(transfer_X, table)
-    more = part._inputs(part.encoder_.positions(transfer, data.inputs.dtype))
-    row_weight = data.weight
-    if row_weight is not None:
-        row_weight = np.append(row_weight, np.full(len(more), row_weight.mean()))
-    return _Reading(
-        np.concatenate([data.inputs, more]),
-        np.append(data.codes, np.full(len(more), UNLABELLED)),
-        row_weight,
-    )
+        return part._encode(rows, None)
+    # Nothing is known of them before training: the teacher speaks at each step.
+    transfer = Rows(part._read_transfer(transfer_X, table), None, None)
+    return part._encode(rows, transfer)

@@ -146,38 +146,11 @@ def teach(
     whole = [fit for fit in fits if len(fit.train) == len(y)]
     parts = [fit for fit in fits if len(fit.train) < len(y)]
 
+    given = (X, y, classes, fit_params, transfer, subsets, inquiry, seed, verbose)
     answers = Parallel(n_jobs=n_jobs)(
-        delayed(_fit_and_ask)(
-            clone(teacher),
-            X,
-            y,
-            classes,
-            fit_params,
-            fit,
-            transfer,
-            subsets,
-            inquiry,
-            seed,
-            verbose,
-        )
-        for fit in parts
+        delayed(_fit_and_ask)(clone(teacher), fit, *given) for fit in parts
     )
-    for fit in whole:
-        answers.append(
-            _fit_and_ask(
-                teacher,
-                X,
-                y,
-                classes,
-                fit_params,
-                fit,
-                transfer,
-                subsets,
-                inquiry,
-                seed,
-                verbose,
-            )
-        )
+    answers += [_fit_and_ask(teacher, fit, *given) for fit in whole]
     said: dict[int, list[tuple[RowNumbers | None, NDArray[np.float64]]]] = {
         i: [] for i in range(len(subsets))
     }
@@ -280,11 +253,11 @@ def _take(X: Any, rows: RowNumbers, n_rows: int) -> Any:
 
 def _fit_and_ask(
     teacher: Any,
+    fit: _Fit,
     X: Any,
     y: NDArray[Any],
     classes: NDArray[Any],
     fit_params: dict[str, Any],
-    fit: _Fit,
     transfer: Sequence[Any],
     subsets: Sequence[RowNumbers],
     inquiry: Inquiry,

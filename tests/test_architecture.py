@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "transfer_sets": {"encoding", "validation"},
     "losses": set(),
     "nn": set(),
-    "training": {"losses", "nn", "interrupts", "seeding"} | BASE,
+    "training": {"inference", "losses", "nn", "interrupts", "seeding"} | BASE,
     "networks": {
         "training",
         "nn",

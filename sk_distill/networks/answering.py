@@ -13,11 +13,16 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from sk_distill.encoding import Table, TableEncoder, check_table
-from sk_distill.inference import BLOCK_ROWS, one_score_a_class, probabilities
+from sk_distill.inference import (
+    BLOCK_ROWS,
+    MostProbableMixin,
+    one_score_a_class,
+    probabilities,
+)
 from sk_distill.validation import name_of
 
 
-class AnsweringClassifier(ClassifierMixin, BaseEstimator):
+class AnsweringClassifier(MostProbableMixin, ClassifierMixin, BaseEstimator):
     """A fitted classifier that says by :meth:`_block_logits` what it thinks of rows."""
 
     classes_: NDArray[Any]
@@ -68,20 +73,6 @@ class AnsweringClassifier(ClassifierMixin, BaseEstimator):
         """
         with np.errstate(divide="ignore"):
             return np.log(self.predict_proba(X))
-
-    def predict(self, X: Any) -> NDArray[Any]:
-        """Return the most probable class of each row.
-
-        Parameters
-        ----------
-        X : array-like or frame of shape (n_samples, n_features)
-
-        Returns
-        -------
-        y : ndarray of shape (n_samples,)
-        """
-        codes = self.predict_proba(X).argmax(axis=1)
-        return self.classes_[codes]
 
     def _in_blocks(
         self, X: Any, answer: Callable[[NDArray[Any]], NDArray[np.float64]]

@@ -254,13 +254,16 @@ class NetworkClassifier(ReadingClassifier):
             codes = np.append(codes, np.full(n_more, UNLABELLED))
         if weight is not None:
             weight = np.append(weight, np.full(n_more, weight.mean()))
+        soft_targets = rows.soft_targets
+        if soft_targets is not None:
+            soft_targets = np.concatenate([soft_targets, transfer.soft_targets])
         hints = rows.hints
-        if hints is not None and transfer.hints is not None:
-            hints = np.vstack([hints, transfer.hints])
+        if hints is not None:
+            hints = np.concatenate([hints, transfer.hints])
         return TrainingData(
             self._inputs(np.concatenate([positions, more])),
             codes,
-            np.concatenate([rows.soft_targets, transfer.soft_targets]),
+            soft_targets,
             weight,
             hints,
             anchor,

@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 
-Array = NDArray[np.float64]
+from sk_distill.inference import PROBABILITY_FLOOR
 
-# That of a teacher's logits in training/objective.py: a vote of trees has exact zeros.
-PROBABILITY_FLOOR = 1e-7
+Array = NDArray[np.float64]
 
 # Less than that is what a minimiser leaves of nothing.
 _LEAST_WEIGHT = 1e-6

@@ -12,7 +12,7 @@ from sklearn.utils import Tags, get_tags, indexable
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sk_distill._sklearn import safe_indexing
-from sk_distill.inference import hidden_values
+from sk_distill.inference import MostProbableMixin
 from sk_distill.networks.mlp import write_weights
 from sk_distill.networks.module import ModuleClassifier
 from sk_distill.seeding import isolated_seed
@@ -41,7 +41,7 @@ _MOST_ROWS = 5_000
 _FINE_TUNING_RATE = 1e-3
 
 
-class FusedTeacher(ClassifierMixin, BaseEstimator):
+class FusedTeacher(MostProbableMixin, ClassifierMixin, BaseEstimator):
     r"""Average of the weights of several networks, which is one network.
 
     Networks of one architecture are trained from different seeds. The hidden units of
@@ -187,20 +187,6 @@ class FusedTeacher(ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         return self.estimator_.predict_proba(X)
 
-    def predict(self, X: Any) -> NDArray[Any]:
-        """Return the most probable class of each row.
-
-        Parameters
-        ----------
-        X : array-like or frame of shape (n_samples, n_features)
-
-        Returns
-        -------
-        y : ndarray of shape (n_samples,)
-        """
-        check_is_fitted(self)
-        return self.estimator_.predict(X)
-
     def _prepare_estimator(self) -> MLPTeacher | ModuleClassifier:
         if self.estimator is None:
             return MLPTeacher()
@@ -293,17 +279,10 @@ def _fuse(teachers: list[Any], X: Any) -> Any:
 
 def _read(teacher: Any, X: Any) -> tuple[Chain, list[NDArray[Any]]]:
     """Return the weights of a network, and its hidden units' values for some rows."""
-    table = teacher._check_before_predict(X)
-    if not isinstance(teacher, MLPTeacher):
-        positions = teacher.encoder_.positions(table, np.float32)
-        parts = parts_of(name_of(teacher), teacher.module_)
-        return read_chain(parts, teacher._inputs(positions))
-    positions = teacher.encoder_.positions(table, np.float64)
-    chain = Chain(teacher.coefs_, teacher.intercepts_)
-    first = teacher.encoder_.product(positions, chain.coefs[0])
-    return chain, hidden_values(
-        first, chain.coefs[1:], chain.intercepts, teacher.activation
-    )
+    if isinstance(teacher, MLPTeacher):
+        return Chain(teacher.coefs_, teacher.intercepts_), teacher._hidden_layers(X)
+    module, rows = teacher._module_and_rows(X)
+    return read_chain(parts_of(name_of(teacher), module), rows)
 
 
 def _fine_tune(

@@ -177,8 +177,7 @@ class MLPTeacher(NetworkClassifier):
         self.verbose = verbose
 
     def _block_logits(self, table: Table) -> NDArray[Any]:
-        positions = self.encoder_.positions(table, np.float64)
-        first = self.encoder_.product(positions, self.coefs_[0])
+        first = self._first_product(table)
         logits = mlp_logits(first, self.coefs_[1:], self.intercepts_, self.activation)
         if logits.ndim == 2:
             return logits
@@ -190,16 +189,19 @@ class MLPTeacher(NetworkClassifier):
 
     def _first_units(self, X: Any) -> NDArray[np.float64]:
         """Return the units of the first layer before activation."""
-        table = self._check_before_predict(X)
-        positions = self.encoder_.positions(table, np.float64)
-        first = self.encoder_.product(positions, self.coefs_[0])
+        first = self._first_product(self._check_before_predict(X))
         return first + self.intercepts_[0][..., None, :]
 
     def _hidden_layers(self, X: Any) -> list[NDArray[np.float64]]:
         """Return the values of the units of each hidden layer."""
-        first = self._first_units(X) - self.intercepts_[0][..., None, :]
+        first = self._first_product(self._check_before_predict(X))
         layers = self.coefs_[1:], self.intercepts_
         return hidden_values(first, *layers, self.activation)
+
+    def _first_product(self, table: Table) -> NDArray[np.float64]:
+        """Return rows times the weights of the first layer."""
+        positions = self.encoder_.positions(table, np.float64)
+        return self.encoder_.product(positions, self.coefs_[0])
 
     def _check_parameters(self) -> None:
         check_choice(self, "activation", self.activation, ACTIVATIONS)

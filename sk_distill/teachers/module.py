@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import validate_data
 
-from sk_distill.inference import BLOCK_ROWS, probabilities
+from sk_distill.inference import BLOCK_ROWS, MostProbableMixin, probabilities
 from sk_distill.networks.module import check_module, module_logits
 from sk_distill.validation import encode_labels, name_of
 
 
-class ModuleTeacher(ClassifierMixin, BaseEstimator):
+class ModuleTeacher(MostProbableMixin, ClassifierMixin, BaseEstimator):
     """Ask a trained ``nn.Module`` as it is; ``fit`` only learns the labels.
 
     Parameters
@@ -47,7 +47,3 @@ class ModuleTeacher(ClassifierMixin, BaseEstimator):
     def _module_and_rows(self, X: Any) -> tuple[Any, NDArray[Any]]:
         """Return the module, and what it gets for rows."""
         return self.module, validate_data(self, X, dtype=np.float32, reset=False)
-
-    def predict(self, X: Any) -> NDArray[Any]:
-        """Return the most probable class of each row."""
-        return self.classes_[self.predict_proba(X).argmax(axis=1)]

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils.validation import validate_data
 
+from sk_distill.inference import MostProbableMixin
 from sk_distill.seeding import isolated_seed
 from sk_distill.validation import (
     draw_seed,
@@ -18,7 +19,7 @@ from sk_distill.validation import (
 )
 
 
-class SkorchTeacher(ClassifierMixin, BaseEstimator):
+class SkorchTeacher(MostProbableMixin, ClassifierMixin, BaseEstimator):
     """Fit a skorch net on float32 rows and integer labels, and ask it.
 
     Parameters
@@ -64,7 +65,3 @@ class SkorchTeacher(ClassifierMixin, BaseEstimator):
         while not hasattr(net, "module_"):
             net = getattr(net, "best_estimator_", None) or net.estimator
         return net.module_, validate_data(self, X, dtype=np.float32, reset=False)
-
-    def predict(self, X: Any) -> NDArray[Any]:
-        """Return the most probable class of each row."""
-        return self.classes_[self.predict_proba(X).argmax(axis=1)]

@@ -18,6 +18,7 @@ from sklearn.utils.metadata_routing import (
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sk_distill._sklearn import BaseComposition
+from sk_distill.inference import MostProbableMixin
 from sk_distill.knowledge import ONLY_PROBABILITIES
 from sk_distill.seeding import isolated_seed, seed_parts
 from sk_distill.soft_targets import (
@@ -49,7 +50,7 @@ from sk_distill.validation import (
 Members = list[tuple[str, Any]]
 
 
-class VotingTeacher(ClassifierMixin, BaseComposition):
+class VotingTeacher(MostProbableMixin, ClassifierMixin, BaseComposition):
     r"""Average of several teachers.
 
     .. math::
@@ -244,20 +245,6 @@ class VotingTeacher(ClassifierMixin, BaseComposition):
             [label_rows(self.estimators_[m], X, self.classes_) for m in asked]
         )
         return average_answers(answers, self.weights_[asked], self.average)
-
-    def predict(self, X: Any) -> NDArray[Any]:
-        """Return the most probable class of each row.
-
-        Parameters
-        ----------
-        X : array-like or frame of shape (n_samples, n_features)
-
-        Returns
-        -------
-        y : ndarray of shape (n_samples,)
-        """
-        codes = self.predict_proba(X).argmax(axis=1)
-        return self.classes_[codes]
 
     def _prepare_members(self) -> Members:
         return prepare_members(f"{name_of(self)}: estimators", self.estimators)

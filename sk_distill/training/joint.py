@@ -10,8 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from sk_distill.inference import PROBABILITY_FLOOR
 from sk_distill.training.data import UNLABELLED
-from sk_distill.training.objective import PROBABILITY_FLOOR, Objective, both_columns
+from sk_distill.training.objective import Objective, both_columns
 from sk_distill.training.tensor_net import TensorNet
 
 Targets = dict[str, Tensor]

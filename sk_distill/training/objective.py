@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, log_softmax
 
+from sk_distill.inference import PROBABILITY_FLOOR
 from sk_distill.losses import (
     Loss,
     kl_divergence,
@@ -18,11 +19,6 @@ from sk_distill.losses import (
 )
 from sk_distill.training.data import UNLABELLED
 from sk_distill.training.shares import SOFT_TARGETS_ALONE, Shares
-
-# Teachers that vote answer with exact zeros, whose logarithm is no number. A softened
-# zero is floor ** (1 / T): this floor is far below what a teacher can know from a
-# table, and well inside float32.
-PROBABILITY_FLOOR = 1e-7
 
 Targets = Mapping[str, Tensor]
 
