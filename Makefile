@@ -66,5 +66,5 @@ $(VENV)/.ready-dev: $(VENV)/.ready-demo
 $(VENV)-oldest/.ready: $(VENV)/.python pyproject.toml constraints-oldest.txt
 	$(PYTHON) -m venv $(VENV)-oldest
 	$(VENV)-oldest/bin/python -m pip --disable-pip-version-check install --quiet \
-	  --constraint constraints-oldest.txt --editable '.[plot,test]'
+	  --constraint constraints-oldest.txt --editable '.[test]'
 	@touch $@
