@@ -43,6 +43,9 @@ class ScipyLBFGS(torch.optim.Optimizer):
         Returns the variables for where the parameters are now. They take the place of
         those that have led nowhere in 50 iterations: far from the start the curvature
         may be quite another.
+    on_iteration : callable or None
+        Called after each iteration, with the parameters where it ended; returns whether
+        to stop.
 
     Attributes
     ----------
@@ -61,6 +64,7 @@ class ScipyLBFGS(torch.optim.Optimizer):
         tol: float = 1e-6,
         preconditioner: Preconditioner | None = None,
         recondition: Callable[[], Preconditioner | None] | None = None,
+        on_iteration: Callable[[], bool] | None = None,
     ) -> None:
         defaults = {
             "weight_decay": weight_decay,
@@ -73,6 +77,7 @@ class ScipyLBFGS(torch.optim.Optimizer):
         self.tol = tol
         self.preconditioner = preconditioner
         self.recondition = recondition
+        self.on_iteration = on_iteration
         self.result: OptimizeResult | None = None
         self.losses: list[float] = []
 
@@ -114,7 +119,11 @@ class ScipyLBFGS(torch.optim.Optimizer):
             loss = intermediate_result.fun - penalty(parameters(intermediate_result.x))
             self.losses.append(float(loss))
             # scipy would look at the gradient for the variables.
-            if largest <= self.tol:
+            stops = False
+            if self.on_iteration is not None:
+                _write(params, parameters(intermediate_result.x))
+                stops = self.on_iteration()
+            if stops or largest <= self.tol:
                 raise StopIteration
 
         self.losses = []
