@@ -324,3 +324,12 @@ def test_numbers_whose_squares_overflow_are_standardised(size):
     positions = encoder.positions(Table(numbers), np.float64)
     assert_allclose(positions[:, 1], positions[:, 0], rtol=1e-12)
     assert_allclose(positions.std(axis=0), 1)
+
+
+def test_single_precision_is_standardised_without_a_warning():
+    """No number in it is as large as the bound that it is compared with."""
+    numbers = np.arange(8, dtype=np.float32).reshape(4, 2)
+    encoder = TableEncoder().fit(
+        Table(numbers), np.eye(2)[[0, 1, 0, 1]], None, "standard", 0
+    )
+    assert_allclose(encoder.mean_, [3, 4])

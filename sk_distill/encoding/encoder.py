@@ -167,7 +167,7 @@ class TableEncoder:
         return middle
 
     def _fit_scale(self, X: NDArray[Any], weight: NDArray[Any] | None) -> None:
-        peaks = np.fmax.reduce(np.abs(X), axis=0)
+        peaks = np.fmax.reduce(np.abs(X), axis=0).astype(np.float64)
         unit = np.where(peaks > _LARGEST_SQUARED, peaks, 1.0)
         with np.errstate(divide="ignore", invalid="ignore"):
             small = X if (unit == 1).all() else X / unit
