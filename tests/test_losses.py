@@ -716,6 +716,16 @@ TOO_FEW = [
 ]
 
 
+@pytest.mark.parametrize("loss", [loss for loss, _ in TOO_FEW])
+def test_what_two_classes_are_too_few_for_is_welcome_with_three(loss):
+    loss.check_n_classes(3)
+
+
+@pytest.mark.parametrize("loss", [Decoupled(), Dist()])
+def test_two_classes_are_enough_where_something_is_left(loss):
+    loss.check_n_classes(2)
+
+
 @pytest.mark.parametrize(("loss", "message"), TOO_FEW)
 def test_two_classes_too_few_are_refused_before_anything_is_fitted(
     binary, loss, message
