@@ -15,6 +15,7 @@ BASE = {"exceptions"}
 MAY_IMPORT = {
     "exceptions": set(),
     "_sklearn": set(),
+    "_optional": set(),
     "interrupts": set(),
     "seeding": set(),
     "validation": BASE,
@@ -125,6 +126,8 @@ MAY_IMPORT = {
         "validation",
     }
     | BASE,
+    # These read fitted estimators, by their public attributes.
+    "metrics": {"validation"} | BASE,
 }
 
 # Nothing but these may import torch or skorch when the package is imported: a student
