@@ -128,6 +128,8 @@ MAY_IMPORT = {
     | BASE,
     # These read fitted estimators, by their public attributes.
     "metrics": {"validation"} | BASE,
+    "fitted": {"_sklearn", "soft_targets", "validation"},
+    "plot": {"_optional", "encoding", "fitted", "students", "validation"},
 }
 
 # Nothing but these may import torch or skorch when the package is imported: a student
