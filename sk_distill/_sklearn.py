@@ -10,6 +10,7 @@ from sklearn.utils.validation import _num_samples as num_samples
 __all__ = [
     "BaseComposition",
     "check_parameters",
+    "count_nodes",
     "num_samples",
     "safe_indexing",
     "takes_sample_weight",
@@ -21,6 +22,13 @@ def check_parameters(estimator: Any) -> None:
     for part in [estimator, *estimator.get_params(deep=True).values()]:
         if hasattr(part, "_parameter_constraints") and not isinstance(part, type):
             part._validate_params()
+
+
+def count_nodes(model: Any) -> int | None:
+    """Return how many nodes the trees of scikit-learn's histogram boosting have."""
+    if not hasattr(model, "_predictors"):
+        return None
+    return sum(len(tree.nodes) for stage in model._predictors for tree in stage)
 
 
 def takes_sample_weight(scorer: Any) -> bool:

@@ -36,6 +36,18 @@ def fitted_attribute(owner: str, estimator: Any, name: str, remedy: str) -> Any:
         ) from error
 
 
+def distilled_with(estimator: Any) -> tuple[float, float]:
+    """Return the λ and the T that a fitted estimator has chosen, or was given."""
+    if hasattr(estimator, "distillation_weight_"):
+        return estimator.distillation_weight_, estimator.temperature_
+    return estimator.distillation_weight, estimator.temperature
+
+
+def show_weight(weight: float) -> str:
+    """Return λ in three digits."""
+    return "∞" if np.isinf(weight) else f"{weight:.3g}"
+
+
 def teacher_probabilities(
     owner: str, estimator: Any, X: Any, teacher_proba: Any
 ) -> NDArray[np.float64]:

@@ -129,6 +129,16 @@ MAY_IMPORT = {
     # These read fitted estimators, by their public attributes.
     "metrics": {"validation"} | BASE,
     "fitted": {"_sklearn", "soft_targets", "validation"},
+    "report": {
+        "_optional",
+        "_sklearn",
+        "encoding",
+        "fitted",
+        "metrics",
+        "plot",
+        "soft_targets",
+        "validation",
+    },
     "plot": {"_optional", "encoding", "fitted", "students", "validation"},
 }
 

@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sk_distill.fitted import fitted_attribute
+from sk_distill.fitted import distilled_with, fitted_attribute, show_weight
 from sk_distill.plot.style import (
     curve_style,
     legend_above,
@@ -117,7 +117,7 @@ class DistillationPathDisplay:
             distillation_weights=estimator.distillation_weights_,
             temperatures=estimator.temperatures_,
             scores=scores,
-            chosen=(estimator.distillation_weight_, estimator.temperature_),
+            chosen=distilled_with(estimator),
             score_name=scoring.replace("neg_", "negative ").replace("_", " "),
         )
 
@@ -197,7 +197,6 @@ class DistillationPathDisplay:
                 int(np.flatnonzero(weights == weight)[0]),
                 int(np.argmin(np.abs(temperatures - temperature))),
             )
-            shown = "∞" if np.isinf(weight) else f"{weight:.3g}"
             (self.chosen_,) = ax.plot(
                 places[at[0]],
                 mean[at],
@@ -207,7 +206,7 @@ class DistillationPathDisplay:
                 markeredgecolor=neutral(ax),
                 markeredgewidth=1.5,
                 linestyle="none",
-                label=f"chosen: λ = {shown}"
+                label=f"chosen: λ = {show_weight(weight)}"
                 + (f", T = {temperature:g}" if several and weight > 0 else ""),
             )
             if several and weight > 0:
