@@ -4,11 +4,13 @@ from inspect import signature
 from typing import Any
 
 from sklearn.utils import _safe_indexing as safe_indexing
+from sklearn.utils._repr_html.estimator import _VisualBlock as VisualBlock
 from sklearn.utils.metaestimators import _BaseComposition as BaseComposition
 from sklearn.utils.validation import _num_samples as num_samples
 
 __all__ = [
     "BaseComposition",
+    "VisualBlock",
     "check_parameters",
     "count_nodes",
     "num_samples",

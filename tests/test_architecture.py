@@ -79,8 +79,10 @@ MAY_IMPORT = {
     },
     "plain_student": {"_sklearn", "networks", "students", "teachers", "validation"}
     | BASE,
+    "diagram": {"_sklearn", "fitted", "students", "teachers"},
     "distilled_base": {
         "_sklearn",
+        "diagram",
         "encoding",
         "knowledge",
         "seeding",
