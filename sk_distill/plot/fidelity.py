@@ -226,11 +226,11 @@ class FidelityDisplay:
             ]
             self.colorbar_ = ax.figure.colorbar(
                 self.density_,
-                ax=ax,
+                # As high as the square that the axes become.
+                cax=ax.inset_axes((1.04, 0, 0.05, 1)),
                 label="rows that agree",
                 ticks=steps if len(steps) < 7 else steps[::3],
                 format="{x:,.0f}",
-                shrink=0.9,
             )
             self.colorbar_.ax.minorticks_off()
         n_apart = int((~agrees).sum())

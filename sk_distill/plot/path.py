@@ -171,7 +171,8 @@ class DistillationPathDisplay:
                 elinewidth=1,
             )
             if several:
-                # Bars of one λ would hide each other.
+                # Bars of one λ would hide each other, and all of them the curves.
+                bars.lines[2][0].set_alpha(0.5)
                 aside = 4 * (i - (len(temperatures) - 1) / 2)
                 for artist in (dotted, line, bars.lines[0], *bars.lines[2]):
                     shift_right(artist, ax, aside)

@@ -80,6 +80,9 @@ def legend_above(ax: Any, handles: Sequence[Any], *, compact: bool = False) -> A
 
     A compact one has markers for handles, which take less room than lines.
     """
+    width = ax.get_window_extent().width
+    columns = _legend_columns(width, ax.figure.dpi, handles)
+    short = compact or columns == 1
     return ax.legend(
         handles=handles,
         loc="lower left",
@@ -87,9 +90,9 @@ def legend_above(ax: Any, handles: Sequence[Any], *, compact: bool = False) -> A
         borderaxespad=0,
         frameon=False,
         fontsize="small" if compact else None,
-        handlelength=0.8 if compact else None,
-        handletextpad=0.5 if compact else None,
-        ncols=_legend_columns(ax.get_window_extent().width, ax.figure.dpi, handles),
+        handlelength=0.8 if compact else 1.4 if short else None,
+        handletextpad=0.5 if short else None,
+        ncols=columns,
     )
 
 

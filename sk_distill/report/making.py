@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
 from sklearn.utils import check_consistent_length, column_or_1d, compute_sample_weight
 
 from sk_distill._sklearn import safe_indexing
@@ -26,7 +28,7 @@ from sk_distill.plot import (
 from sk_distill.report.costs import cost_of
 from sk_distill.report.measures import OF_LABELS, measure_all
 from sk_distill.report.result import DistillationReport
-from sk_distill.report.slices import worst_slices
+from sk_distill.report.slices import FEWEST_ROWS, worst_slices
 from sk_distill.soft_targets import weight_params
 from sk_distill.validation import check_probabilities, draw_seed, name_of
 
@@ -70,9 +72,12 @@ def distillation_report(
     X_train, y_train : array-like, default=None
         The rows and labels that the estimator was fitted on, from which the plain
         student is made: a clone of ``student_``, with the estimator's ``class_weight``.
-        Without these and without ``plain_student`` it is left out.
+        Where rows had weights, fit it yourself and pass ``plain_student``. Without
+        these and without ``plain_student`` it is left out.
     n_bootstraps : int, default=200
-        Resamples of the rows for the intervals; 0 goes without.
+        Resamples of the rows for the intervals, from the 2.5 % to the 97.5 % quantile
+        (Efron & Tibshirani 1993, section 13.3); 0 goes without. The calibration error,
+        which chance alone makes larger, is larger in resamples than in the rows.
     random_state : int, RandomState or None, default=None
         Seed of the resamples.
 
@@ -102,7 +107,7 @@ def distillation_report(
     ...     model, X_test, y_test, X_train=X, y_train=y, random_state=0
     ... )
     >>> print(str(report).splitlines()[0])
-    DistilledClassifier (λ = 1, T = 1): 143 rows, 2 classes
+    RandomForestClassifier → LinearStudent (λ = 1, T = 1): 143 rows, 2 classes
     >>> list(report.measures)
     ['teacher', 'student', 'plain student']
     """
@@ -174,6 +179,11 @@ def distillation_report(
             codes,
             _N_SLICES,
         )
+        if not slices:
+            notes.append(
+                f"Student and teacher disagree nowhere among {FEWEST_ROWS} rows or "
+                "more that are alike in a column."
+            )
     return DistillationReport(
         title=_title(estimator),
         n_rows=len(codes),
@@ -270,7 +280,21 @@ def _retained(measures: dict[str, dict[str, Any]]) -> dict[str, float]:
 
 def _title(estimator: Any) -> str:
     weight, temperature = distilled_with(estimator)
-    return f"{name_of(estimator)} (λ = {show_weight(weight)}, T = {temperature:g})"
+    teacher = getattr(estimator, "teacher_", None)
+    taught_by = "teacher_proba" if teacher is None else _name_within(teacher)
+    return (
+        f"{taught_by} → {_name_within(estimator.student_)} "
+        f"(λ = {show_weight(weight)}, T = {temperature:g})"
+    )
+
+
+def _name_within(model: Any) -> str:
+    """Return the name of the class; of what a frozen one or a pipeline holds, its."""
+    if isinstance(model, FrozenEstimator):
+        return _name_within(model.estimator)
+    if isinstance(model, Pipeline):
+        return _name_within(model.steps[-1][1])
+    return name_of(model)
 
 
 def _displays(

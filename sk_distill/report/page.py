@@ -18,7 +18,8 @@ _TABLES = """
 .skd th, .skd td { padding: 0.25rem 0.7rem; text-align: right; vertical-align: top;
   font-variant-numeric: tabular-nums; background: none; }
 .skd th { font-weight: 600; }
-.skd .name { text-align: left; overflow-wrap: anywhere; }
+.skd .name { text-align: left; overflow-wrap: break-word;
+  max-width: 24rem; }
 .skd tbody th { font-weight: 400; }
 .skd tr + tr { border-top: 1px solid rgba(128, 128, 128, 0.3); }
 .skd thead tr { border-bottom: 1px solid rgba(128, 128, 128, 0.8); }
@@ -38,7 +39,10 @@ figure { margin: 0; }
 figure img { width: 100%; max-width: 36rem; height: auto; }
 @media (min-width: 60rem) { .figures { grid-template-columns: 1fr 1fr; } }
 @media (max-width: 40rem) {
+  h1 { font-size: 1.15rem; }
   .skd th, .skd td { padding: 0.25rem 0.35rem; font-size: 0.9rem; }
+  .skd .name { max-width: 8rem; }
+  .skd caption { max-width: calc(100vw - 2rem); }
   .skd .interval { display: block; white-space: normal; }
 }
 """
@@ -86,7 +90,7 @@ def page(report: DistillationReport) -> str:
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>Distillation report: {escape(report.title)}</title>\n"
-        f"<style>{_PAGE}{_TABLES}</style>\n</head>\n"
+        f"<style>{_TABLES}{_PAGE}</style>\n</head>\n"
         f'<body>\n<main class="skd">\n<h1>{escape(report.headline)}</h1>\n'
         f'{_body(report)}\n<div class="figures">{figures}</div>\n'
         "</main>\n</body>\n</html>\n"

@@ -96,6 +96,11 @@ class DistillationReport:
                 f"In parentheses: 95 % intervals from {self.n_bootstraps} resamples of "
                 "the rows, the same ones for all."
             )
+        if self.slices:
+            remarks.append(
+                "Of each column that slice is shown whose share of disagreement is the "
+                "largest beyond chance: by the lower end of its interval."
+            )
         return [*remarks, *self.notes]
 
     def __str__(self) -> str:

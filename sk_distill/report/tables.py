@@ -61,7 +61,9 @@ def _cut(text: str) -> str:
 
 def _arrow(name: str) -> str:
     """Return a measure's name with the way in which it is better."""
-    return f"{name} {'↑' if {**OF_LABELS, **OF_TEACHER}[name] else '↓'}"
+    shown = {"agreement": "agreement with teacher", "KL divergence": "KL from teacher"}
+    up = {**OF_LABELS, **OF_TEACHER}[name]
+    return f"{shown.get(name, name)} {'↑' if up else '↓'}"
 
 
 def _show(interval: Interval, sign: str = "") -> str:
@@ -69,10 +71,16 @@ def _show(interval: Interval, sign: str = "") -> str:
     value, low, high = interval
     if not np.isfinite(value):
         return _UNKNOWN
-    shown = f"{value:{sign}.3f}"
+    shown = _digits(value, sign)
     if np.isfinite(low):
-        shown += f" ({low:{sign}.3f} to {high:{sign}.3f})"
-    return shown.replace("-", "−")
+        shown += f" ({_digits(low, sign)} to {_digits(high, sign)})"
+    return shown
+
+
+def _digits(value: float, sign: str) -> str:
+    # A zero has no sign: -0.0 + 0.0 is 0.0.
+    rounded = round(value, 3) + 0.0
+    return f"{rounded:{sign if rounded else ''}.3f}".replace("-", "−")
 
 
 def measures_table(report: DistillationReport) -> TextTable:
@@ -86,9 +94,7 @@ def measures_table(report: DistillationReport) -> TextTable:
         if name in report.measures["student"]:
             rows.append(
                 [
-                    f"{_arrow(name)} with teacher"
-                    if name == "agreement"
-                    else f"{_arrow(name)} from teacher",
+                    _arrow(name),
                     *(
                         _UNKNOWN
                         if model == "teacher"
