@@ -79,7 +79,8 @@ class DistillationReport:
     @property
     def headline(self) -> str:
         """What was measured on."""
-        return f"{self.title}: {self.n_rows:,} rows, {self.n_classes} classes"
+        rows = "1 row" if self.n_rows == 1 else f"{self.n_rows:,} rows"
+        return f"{self.title}: {rows}, {self.n_classes} classes"
 
     @property
     def remarks(self) -> list[str]:
