@@ -6,6 +6,7 @@ from inspect import signature
 from typing import Any
 
 from sklearn.utils import _safe_indexing as safe_indexing
+from sklearn.utils._repr_html.estimator import _VisualBlock as VisualBlock
 from sklearn.utils.metaestimators import _BaseComposition as BaseComposition
 from sklearn.utils.validation import _num_samples as num_samples
 
@@ -21,7 +22,9 @@ except ImportError:
 __all__ = [
     "BaseComposition",
     "CallbackSupportMixin",
+    "VisualBlock",
     "check_parameters",
+    "count_nodes",
     "managed_callbacks",
     "num_samples",
     "safe_indexing",
@@ -34,6 +37,13 @@ def check_parameters(estimator: Any) -> None:
     for part in [estimator, *estimator.get_params(deep=True).values()]:
         if hasattr(part, "_parameter_constraints") and not isinstance(part, type):
             part._validate_params()
+
+
+def count_nodes(model: Any) -> int | None:
+    """Return how many nodes the trees of scikit-learn's histogram boosting have."""
+    if not hasattr(model, "_predictors"):
+        return None
+    return sum(len(tree.nodes) for stage in model._predictors for tree in stage)
 
 
 def takes_sample_weight(scorer: Any) -> bool:

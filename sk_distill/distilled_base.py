@@ -22,6 +22,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_memory, validate_data
 
 from sk_distill._sklearn import CallbackSupportMixin, num_samples
+from sk_distill.diagram import teacher_to_student
 from sk_distill.encoding import Table, check_table
 from sk_distill.knowledge import Inquiry, check_inside
 from sk_distill.seeding import seed_parts
@@ -57,12 +58,20 @@ class BaseDistilledClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimat
     def __sklearn_tags__(self) -> Tags:
         """Say that missing values are welcome where student and teacher take them."""
         tags = super().__sklearn_tags__()
-        student = prepare_student(self, self.student, self.verbose)
+        try:
+            student = prepare_student(self, self.student, self.verbose)
+            teacher = prepare_teacher(self.teacher)
+        except (TypeError, ValueError):
+            # What is wrong is said by fit; a notebook can show it before.
+            return tags
         inputs = get_tags(student).input_tags
-        teacher = prepare_teacher(self.teacher)
         tags.input_tags.allow_nan = inputs.allow_nan and allows_missing(teacher)
         tags.input_tags.string = inputs.string
         return tags
+
+    def _sk_visual_block_(self) -> Any:
+        """Show teacher, λ and student in a notebook."""
+        return teacher_to_student(self)
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Return the student's probability of each class.

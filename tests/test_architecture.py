@@ -15,6 +15,7 @@ BASE = {"exceptions"}
 MAY_IMPORT = {
     "exceptions": set(),
     "_sklearn": set(),
+    "_optional": set(),
     "interrupts": set(),
     "seeding": set(),
     "validation": BASE,
@@ -83,8 +84,10 @@ MAY_IMPORT = {
     },
     "plain_student": {"_sklearn", "networks", "students", "teachers", "validation"}
     | BASE,
+    "diagram": {"_sklearn", "fitted", "students", "teachers"},
     "distilled_base": {
         "_sklearn",
+        "diagram",
         "encoding",
         "knowledge",
         "seeding",
@@ -140,6 +143,20 @@ MAY_IMPORT = {
         "validation",
     }
     | BASE,
+    # These read fitted estimators, by their public attributes.
+    "metrics": {"validation"} | BASE,
+    "fitted": {"_sklearn", "soft_targets", "validation"},
+    "report": {
+        "_optional",
+        "_sklearn",
+        "encoding",
+        "fitted",
+        "metrics",
+        "plot",
+        "soft_targets",
+        "validation",
+    },
+    "plot": {"_optional", "encoding", "fitted", "students", "validation"},
 }
 
 # Nothing but these may import torch or skorch when the package is imported: a student

@@ -1,0 +1,69 @@
+"""What is read of a fitted estimator, or asked of its teacher."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.exceptions import NotFittedError
+
+from sk_distill._sklearn import num_samples
+from sk_distill.soft_targets import label_rows
+from sk_distill.validation import check_probabilities, name_of
+
+
+def fitted_attribute(owner: str, estimator: Any, name: str, remedy: str) -> Any:
+    """Return an attribute that ``fit`` sets, or say for whom and what to do.
+
+    Raises
+    ------
+    NotFittedError
+        For an estimator that was never fitted.
+    AttributeError
+        For one whose fit sets no such attribute.
+    """
+    try:
+        return getattr(estimator, name)
+    except AttributeError as error:
+        if not hasattr(estimator, "classes_"):
+            raise NotFittedError(
+                f"{owner}: this {name_of(estimator)} instance is not fitted yet. Call "
+                "'fit' with appropriate arguments first."
+            ) from error
+        raise AttributeError(
+            f"{owner}: {name_of(estimator)} has no {name}. {remedy}"
+        ) from error
+
+
+def distilled_with(estimator: Any) -> tuple[float, float]:
+    """Return the λ and the T that a fitted estimator has chosen, or was given."""
+    if hasattr(estimator, "distillation_weight_"):
+        return estimator.distillation_weight_, estimator.temperature_
+    return estimator.distillation_weight, estimator.temperature
+
+
+def show_weight(weight: float) -> str:
+    """Return λ in three digits."""
+    return "∞" if np.isinf(weight) else f"{weight:.3g}"
+
+
+def teacher_probabilities(
+    owner: str, estimator: Any, X: Any, teacher_proba: Any
+) -> NDArray[np.float64]:
+    """Return what the teacher says of the rows, columns in the order of ``classes_``.
+
+    Probabilities that are given go before those of the estimator's teacher.
+    """
+    classes = fitted_attribute(owner, estimator, "classes_", "")
+    if teacher_proba is not None:
+        return check_probabilities(
+            f"{owner}: teacher_proba", teacher_proba, num_samples(X), len(classes)
+        )
+    teacher = fitted_attribute(
+        owner,
+        estimator,
+        "teacher_",
+        "Pass the teacher's probabilities for these rows as teacher_proba.",
+    )
+    return label_rows(teacher, X, classes)

@@ -1,0 +1,259 @@
+"""Student against teacher, row by row."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from sk_distill.fitted import fitted_attribute, teacher_probabilities
+from sk_distill.plot.style import (
+    DISAGREEMENT,
+    density_colours,
+    legend_above,
+    neutral,
+    open_axes,
+    shorten,
+)
+from sk_distill.validation import check_probabilities
+
+
+class FidelityDisplay:
+    r"""The student's probability of a class against the teacher's.
+
+    It is made by :meth:`from_estimator` or :meth:`from_predictions`. Rows for which
+    both predict the same class are a density; each of the others is a point.
+
+    Parameters
+    ----------
+    teacher_proba, student_proba : ndarray of shape (n_samples,)
+        Probabilities of one class.
+    agrees : ndarray of bool of shape (n_samples,)
+        Where both predict the same class.
+    class_name : str, default=None
+        What the probabilities are of, for the labels of the axes.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+    figure_ : matplotlib Figure
+    density_ : PolyCollection or None
+        The hexagons, coloured by their number of rows; None where no row agrees.
+    points_ : PathCollection
+        The rows for which student and teacher predict different classes.
+    colorbar_ : matplotlib Colorbar or None
+        Of the density.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from sk_distill import DistilledClassifier
+    >>> from sk_distill.plot import FidelityDisplay
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> forest = RandomForestClassifier(random_state=0)
+    >>> model = DistilledClassifier(forest, "linear", random_state=0).fit(X, y)
+    >>> display = FidelityDisplay.from_estimator(model, X)
+    >>> display.ax_.get_xlabel()
+    "teacher's probability\nof 1"
+    """
+
+    def __init__(
+        self,
+        *,
+        teacher_proba: Any,
+        student_proba: Any,
+        agrees: Any,
+        class_name: str | None = None,
+    ) -> None:
+        self.teacher_proba = teacher_proba
+        self.student_proba = student_proba
+        self.agrees = agrees
+        self.class_name = class_name
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        *,
+        teacher_proba: ArrayLike | None = None,
+        class_label: Any = None,
+        ax: Any = None,
+    ) -> Self:
+        """Ask teacher and student of a fitted estimator, and plot what they say.
+
+        Parameters
+        ----------
+        estimator : DistilledClassifier or DistilledClassifierCV
+            Fitted.
+        X : array-like or frame of shape (n_samples, n_features)
+            Rows, best those that neither has been fitted on.
+        teacher_proba : array-like of shape (n_samples, n_classes), default=None
+            What the teacher says of the rows, columns in the order of ``classes_``; for
+            an estimator that was fitted to ``teacher_proba`` and has no teacher.
+        class_label : label, default=None
+            One of ``classes_``. None is the second of two classes; of more it is, row
+            by row, the class that the teacher holds most probable.
+        ax : matplotlib Axes, default=None
+            Where to plot; None makes a figure.
+
+        Returns
+        -------
+        display : FidelityDisplay
+        """
+        teacher = teacher_probabilities(cls.__name__, estimator, X, teacher_proba)
+        return cls.from_predictions(
+            teacher,
+            estimator.predict_proba(X),
+            classes=fitted_attribute(cls.__name__, estimator, "classes_", ""),
+            class_label=class_label,
+            ax=ax,
+        )
+
+    @classmethod
+    def from_predictions(
+        cls,
+        teacher_proba: ArrayLike,
+        student_proba: ArrayLike,
+        *,
+        classes: ArrayLike | None = None,
+        class_label: Any = None,
+        ax: Any = None,
+    ) -> Self:
+        """Plot probabilities.
+
+        Parameters
+        ----------
+        teacher_proba, student_proba : array-like of shape (n_samples, n_classes)
+            Columns in the order of ``classes``.
+        classes : array-like of shape (n_classes,), default=None
+            The labels; None is 0, 1, ….
+        class_label : label, default=None
+            As in :meth:`from_estimator`.
+        ax : matplotlib Axes, default=None
+            Where to plot; None makes a figure.
+
+        Returns
+        -------
+        display : FidelityDisplay
+        """
+        return cls._unplotted(
+            teacher_proba, student_proba, classes=classes, class_label=class_label
+        ).plot(ax=ax)
+
+    @classmethod
+    def _unplotted(
+        cls,
+        teacher_proba: ArrayLike,
+        student_proba: ArrayLike,
+        *,
+        classes: ArrayLike | None = None,
+        class_label: Any = None,
+    ) -> Self:
+        """Return the display of probabilities, not plotted yet."""
+        owner = cls.__name__
+        teacher = np.asarray(teacher_proba)
+        if teacher.ndim != 2:
+            raise ValueError(
+                f"{owner}: teacher_proba has shape {teacher.shape}; expected "
+                "(n_samples, n_classes)."
+            )
+        teacher = check_probabilities(
+            f"{owner}: teacher_proba", teacher, *teacher.shape
+        )
+        student = check_probabilities(
+            f"{owner}: student_proba", student_proba, *teacher.shape
+        )
+        names = np.arange(teacher.shape[1]) if classes is None else np.asarray(classes)
+        labels = names.tolist()
+        if class_label is None and len(labels) == 2:
+            class_label = labels[1]
+        by_teacher, by_student = teacher.argmax(axis=1), student.argmax(axis=1)
+        if class_label is None:
+            column, class_name = by_teacher, "the teacher's class"
+        elif class_label in labels:
+            column = np.full(len(teacher), labels.index(class_label))
+            class_name = shorten(class_label, 20)
+        else:
+            raise ValueError(
+                f"{owner}: class_label={class_label!r} is none of the classes "
+                f"{labels}. Choose one of them, or None."
+            )
+        rows = np.arange(len(teacher))
+        return cls(
+            teacher_proba=teacher[rows, column],
+            student_proba=student[rows, column],
+            agrees=by_teacher == by_student,
+            class_name=class_name,
+        )
+
+    def plot(self, ax: Any = None) -> Self:
+        """Plot the probabilities.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to plot; None makes a figure.
+
+        Returns
+        -------
+        display : FidelityDisplay
+        """
+        teacher, student = (
+            np.asarray(self.teacher_proba),
+            np.asarray(self.student_proba),
+        )
+        agrees = np.asarray(self.agrees)
+        ax = open_axes("FidelityDisplay.plot", ax)
+        ax.plot([0, 1], [0, 1], color=neutral(ax), lw=0.8, ls=":", zorder=0)
+        self.density_ = self.colorbar_ = None
+        if agrees.any():
+            self.density_ = ax.hexbin(
+                teacher[agrees],
+                student[agrees],
+                gridsize=32,
+                extent=(0, 1, 0, 1),
+                mincnt=1,
+                bins="log",
+                cmap=density_colours(),
+                linewidths=0.2,
+            )
+            most = int(self.density_.get_array().max())
+            steps = [
+                m * 10**e for e in range(9) for m in (1, 2, 5) if m * 10**e <= most
+            ]
+            self.colorbar_ = ax.figure.colorbar(
+                self.density_,
+                # As high as the square that the axes become.
+                cax=ax.inset_axes((1.04, 0, 0.05, 1)),
+                label="rows that agree",
+                ticks=steps if len(steps) < 7 else steps[::3],
+                format="{x:,.0f}",
+            )
+            self.colorbar_.ax.minorticks_off()
+        n_apart = int((~agrees).sum())
+        share = n_apart / len(agrees)
+        self.points_ = ax.scatter(
+            teacher[~agrees],
+            student[~agrees],
+            s=14,
+            marker="x",
+            color=DISAGREEMENT,
+            linewidths=1,
+            alpha=1 if n_apart < 500 else 0.4,
+            rasterized=n_apart > 2000,
+            label=f"disagree: {n_apart:,} of {len(agrees):,} ({share:.1%})",
+        )
+        of = f"\nof {self.class_name}" if self.class_name else ""
+        ax.set(
+            xlim=(-0.03, 1.03),
+            ylim=(-0.03, 1.03),
+            xlabel=f"teacher's probability{of}",
+            ylabel=f"student's probability{of}",
+            aspect="equal",
+        )
+        legend_above(ax, [self.points_], compact=True)
+        self.ax_, self.figure_ = ax, ax.figure
+        return self

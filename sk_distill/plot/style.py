@@ -1,0 +1,123 @@
+"""What the displays have in common: axes, colours, legends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from sk_distill._optional import import_optional
+
+# Those of Okabe & Ito (2008), "Color Universal Design", that stand out from a white
+# page and from a dark one.
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9")
+STUDENT, TEACHER = "#0072B2", "#E69F00"
+DISAGREEMENT = "#D55E00"
+
+_LINE_STYLES = ("-", "--", "-.", ":")
+
+
+def import_pyplot(needed_by: str) -> Any:
+    """Return ``matplotlib.pyplot``, or say what to install."""
+    return import_optional("matplotlib.pyplot", extra="plot", needed_by=needed_by)
+
+
+def open_axes(needed_by: str, ax: Any) -> Any:
+    """Return the axes to draw in: new ones, or those of the caller."""
+    pyplot = import_pyplot(needed_by)
+    if ax is None:
+        _, ax = pyplot.subplots(layout="constrained")
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax
+
+
+def neutral(ax: Any) -> str:
+    """Return the colour of the text, which is seen on a dark page too."""
+    return ax.xaxis.label.get_color()
+
+
+def density_colours() -> Any:
+    """Return viridis without its ends, which a dark or a white page would swallow."""
+    from matplotlib import colormaps
+    from matplotlib.colors import ListedColormap
+
+    return ListedColormap(colormaps["viridis"](np.linspace(0.2, 0.95, 256)))
+
+
+def curve_style(i: int) -> dict[str, Any]:
+    """Return colour and line style of the i-th of several curves.
+
+    After the last colour they begin anew with another line style.
+    """
+    rounds, colour = divmod(i, len(COLOURS))
+    return {
+        "color": COLOURS[colour],
+        "linestyle": _LINE_STYLES[rounds % len(_LINE_STYLES)],
+    }
+
+
+def shift_right(artist: Any, ax: Any, points: float) -> None:
+    """Draw what lies on the axes a little aside of its data."""
+    from matplotlib.transforms import ScaledTranslation
+
+    aside = ScaledTranslation(points / 72, 0, ax.figure.dpi_scale_trans)
+    artist.set_transform(ax.transData + aside)
+
+
+def shorten(text: object, width: int) -> str:
+    """Return the text on one line, its middle left out where it is too long."""
+    text = " ".join(str(text).split())
+    if len(text) > width:
+        tail = (width - 1) // 3
+        text = f"{text[: width - 1 - tail]}…{text[-tail:]}"
+    # A pair of dollars would be read as a formula.
+    return text.replace("$", r"\$")
+
+
+def legend_above(ax: Any, handles: Sequence[Any], *, compact: bool = False) -> Any:
+    """Put a legend above the axes, in as many columns as their width has room for.
+
+    A compact one has markers for handles, which take less room than lines.
+    """
+    width = ax.get_window_extent().width
+    columns = _legend_columns(width, ax.figure.dpi, handles)
+    short = compact or columns == 1
+    return ax.legend(
+        handles=handles,
+        loc="lower left",
+        bbox_to_anchor=(0, 1.01),
+        borderaxespad=0,
+        frameon=False,
+        fontsize="small" if compact else None,
+        handlelength=0.8 if compact else 1.4 if short else None,
+        handletextpad=0.5 if short else None,
+        ncols=columns,
+    )
+
+
+def legend_outside(figure: Any, handles: Sequence[Any]) -> Any:
+    """Put a legend above all axes of a figure of constrained layout."""
+    return figure.legend(
+        handles=handles,
+        loc="outside upper left",
+        frameon=False,
+        ncols=_legend_columns(figure.bbox.width, figure.dpi, handles),
+    )
+
+
+def _legend_columns(width: float, dpi: float, handles: Sequence[Any]) -> int:
+    """Return how many entries of a legend stand side by side in so many pixels."""
+    from matplotlib.font_manager import FontProperties
+
+    size = import_pyplot("legend").rcParams["legend.fontsize"]
+    letter = 0.58 * FontProperties(size=size).get_size_in_points() * dpi / 72
+    # A handle and its gaps take seven letters' width.
+    widths = [(len(handle.get_label()) + 7) * letter for handle in handles]
+    for columns in range(len(handles), 1, -1):
+        # A legend is filled column by column.
+        rows = -(-len(handles) // columns)
+        parts = [widths[i : i + rows] for i in range(0, len(widths), rows)]
+        if sum(map(max, parts)) <= width:
+            return columns
+    return 1
