@@ -15,6 +15,7 @@ BASE = {"exceptions"}
 MAY_IMPORT = {
     "exceptions": set(),
     "_sklearn": set(),
+    "_optional": set(),
     "interrupts": set(),
     "seeding": set(),
     "validation": BASE,
@@ -140,6 +141,16 @@ MAY_IMPORT = {
         "validation",
     }
     | BASE,
+    "export": {
+        "_optional",
+        "_sklearn",
+        "compression",
+        "distilled",
+        "distilled_cv",
+        "encoding",
+        "students",
+        "validation",
+    },
 }
 
 # Nothing but these may import torch or skorch when the package is imported: a student
