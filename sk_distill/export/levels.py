@@ -7,6 +7,9 @@ from typing import Any, NamedTuple
 
 from sk_distill.encoding import TableEncoder
 
+# What None, NaN and pandas' NA are as text.
+TEXTS_OF_MISSING = ("None", "nan", "<NA>")
+
 
 class Levels(NamedTuple):
     """The levels of a column that have a weight of their own.
@@ -37,7 +40,8 @@ def levels_of(encoder: TableEncoder, *, caller: str) -> dict[int, Levels]:
     Raises
     ------
     ValueError
-        For a column with levels of several types.
+        For a column with levels of several types, and for one with missing cells and a
+        level that would be taken for one.
     """
     slots_of = encoder.slots_of_columns()
     columns = {}
@@ -55,6 +59,14 @@ def levels_of(encoder: TableEncoder, *, caller: str) -> dict[int, Levels]:
                 f"neither text nor a number ({', '.join(kinds)}), e.g. "
                 f"{next(iter(slot_of))!r}; expected all strings or all numbers. Fit "
                 "the student on a column of strings, e.g. column.astype(str)."
+            )
+        taken = [text for text in TEXTS_OF_MISSING if text in slot_of]
+        if missing is not None and taken:
+            raise ValueError(
+                f"{caller}: column {j} has missing cells and the level {taken[0]!r}, "
+                "which could not be told apart: as text a missing cell is one of "
+                f"{', '.join(map(repr, TEXTS_OF_MISSING))}; expected other levels. Fit "
+                "the student on a column where that level has another name."
             )
         columns[j] = Levels(dict(sorted(slot_of.items())), missing, others)
     return columns

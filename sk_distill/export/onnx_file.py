@@ -52,12 +52,14 @@ def to_onnx(estimator: Any, path: str | PathLike[str]) -> None:
       each column, ``"x0"``, ``"x1"`` and so on.
 
     Numbers, booleans and categories that are numbers are float32, NaN where one is
-    missing; strings are strings, and a missing one is ``""``, ``"nan"``, ``"None"`` or
-    ``"<NA>"``, unless the student knows a level of that name. Levels that the student
-    does not know are what they are to the student. Missing numbers where it would raise
-    an error are taken for the mean, since a graph raises none. In a pipeline a column
-    is one of strings if the step that gets it has learnt so in its fit: an encoder's
-    ``categories_``, an imputer's ``statistics_``.
+    missing; strings are strings, and a missing one is ``"None"``, ``"nan"``,
+    ``"<NA>"`` or, unless that is a level of its own, ``""``. Levels that the student
+    does not know are what they are to the student. A graph raises no errors: ask it
+    about no missing numbers that the student refuses.
+
+    In a pipeline a column is one of strings if the step that gets it has learnt so: by
+    an encoder's ``categories_`` or an imputer's ``statistics_``. A column that no step
+    uses is no input.
 
     The outputs are ``"label"`` of shape ``(n_rows,)``, int64 or string, and
     ``"probabilities"`` of shape ``(n_rows, n_classes)``, float32 in the order of
@@ -101,7 +103,26 @@ def to_onnx(estimator: Any, path: str | PathLike[str]) -> None:
         target_opset=_OPSETS,
         options={"zipmap": False},
     )
+    _name_inputs(graph.graph, [name for name, _ in inputs])
     Path(path).write_bytes(graph.SerializeToString())
+
+
+def _name_inputs(graph: Any, names: list[str]) -> None:
+    """Give the inputs the columns' names, and drop those that nothing uses.
+
+    skl2onnx names them anew where a name is more than letters.
+    """
+    old_names = [value.name for value in graph.input]
+    name_of = dict(zip(old_names, names, strict=True))
+    used = set()
+    for node in graph.node:
+        used.update(node.input)
+        node.input[:] = [name_of.get(name, name) for name in node.input]
+    inputs = [value for value in graph.input if value.name in used]
+    for value in inputs:
+        value.name = name_of[value.name]
+    del graph.input[:]
+    graph.input.extend(inputs)
 
 
 def _shipped(estimator: Any) -> Any:
@@ -109,5 +130,6 @@ def _shipped(estimator: Any) -> Any:
     if not isinstance(estimator, Pipeline):
         return shipped_student(estimator, caller="to_onnx")
     check_is_fitted(estimator)
-    *steps, (name, last) = estimator.steps
+    *before, (name, last) = estimator.steps
+    steps = [(name, step) for name, step in before if step not in ("passthrough", None)]
     return Pipeline([*steps, (name, shipped_student(last, caller="to_onnx"))])

@@ -10,12 +10,9 @@ from numpy.typing import NDArray
 
 from sk_distill.compression import CompressedStudent
 from sk_distill.encoding import TableEncoder
-from sk_distill.export.levels import Levels, levels_of
+from sk_distill.export.levels import TEXTS_OF_MISSING, Levels, levels_of
 from sk_distill.export.ramps import ramps
 from sk_distill.export.reading import network_of
-
-# What a string tensor may hold where a cell was None, NaN or NA, besides nothing.
-MISSING_TEXT = ("", "nan", "None", "<NA>")
 
 _ACTIVATIONS = {"relu": "Relu", "tanh": "Tanh", "logistic": "Sigmoid"}
 
@@ -195,7 +192,9 @@ def _slots(graph: Graph, column: str, levels: Levels) -> str:
     keys = "keys_strings" if levels.is_text else "keys_floats"
     if levels.is_text:
         if levels.missing is not None:
-            slots = dict.fromkeys(MISSING_TEXT, levels.missing) | slots
+            # A string tensor has nothing where a cell is missing, or its text.
+            absent = ("", *TEXTS_OF_MISSING)
+            slots = dict.fromkeys(absent, levels.missing) | slots
         # A map of nothing is no map.
         slots = slots or {"": levels.others}
     else:
@@ -213,9 +212,9 @@ def _slots(graph: Graph, column: str, levels: Levels) -> str:
     )
     if levels.is_text or levels.missing is None:
         return found
-    absent = graph.node("IsNaN", [column])
+    is_missing = graph.node("IsNaN", [column])
     missing = graph.constant(np.array(levels.missing))
-    return graph.node("Where", [absent, missing, found])
+    return graph.node("Where", [is_missing, missing, found])
 
 
 def _write_outputs(

@@ -42,15 +42,14 @@ def text_columns(part: Any, columns: list[int], names: Any) -> set[int]:
     ----------
     part : estimator or str
         A student has levels, scikit-learn's encoders have ``categories_``, an imputer
-        ``statistics_``; a pipeline is asked for its first step that is one.
+        ``statistics_``; a pipeline is asked for its first step.
     columns : list of int
         The columns of the table that it gets.
     names : ndarray of str or None
         The names of the table's columns.
     """
     if isinstance(part, Pipeline):
-        steps = [step for _, step in part.steps if step not in ("passthrough", None)]
-        return text_columns(steps[0], columns, names)
+        return text_columns(part.steps[0][1], columns, names)
     if isinstance(part, ColumnTransformer):
         text = set()
         for _, inner, picked in part.transformers_:

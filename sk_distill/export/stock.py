@@ -19,7 +19,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
 from sk_distill._sklearn import safe_indexing
-from sk_distill.export.levels import Levels, levels_of
+from sk_distill.export.levels import TEXTS_OF_MISSING, Levels, levels_of
 from sk_distill.export.ramps import Ramps, first_layer, ramps
 from sk_distill.export.reading import BUILT_IN, network_of, shipped_student
 from sk_distill.validation import name_of
@@ -131,11 +131,7 @@ def _encoding(
             ("numbers", _numbers(student, units, numbers), named[numbers].tolist())
         )
     for j, column in levels.items():
-        names = [name for name, _ in _categories(column)]
-        one_hot = OneHotEncoder(
-            categories=[names], handle_unknown="ignore", sparse_output=False
-        )
-        parts.append((f"levels_{j}", one_hot, named[[j]].tolist()))
+        parts.append((f"levels_{j}", _one_hot(column), named[[j]].tolist()))
     encoding = ColumnTransformer(parts, sparse_threshold=0)
     encoding.set_output(transform="default").fit(rows)
     if len(numbers):
@@ -174,12 +170,26 @@ def _learnt(numbers: Pipeline, units: Ramps) -> Pipeline:
     return numbers
 
 
+def _one_hot(column: Levels) -> Pipeline | OneHotEncoder:
+    """Return the one-hot encoder of a categorical column, not fitted."""
+    one_hot = OneHotEncoder(
+        categories=[[category for category, _ in _categories(column)]],
+        handle_unknown="ignore",
+        sparse_output=False,
+    )
+    if not column.is_text:
+        return one_hot
+    # None, NaN and NA are three things to an encoder, and NA is none to a pickle that
+    # is read where there is no pandas.
+    text = FunctionTransformer(np.asarray, kw_args={"dtype": "str"})
+    return Pipeline([("text", text), ("one_hot", one_hot)])
+
+
 def _categories(column: Levels) -> list[tuple[Any, int]]:
     """Return the categories of a one-hot encoder, and the slot of each."""
     pairs = list(column.slots.items())
     if column.missing is not None:
-        # Among strings a missing cell is None to some packages and NaN to others.
-        absent = [None, np.nan] if column.is_text else [np.nan]
+        absent = TEXTS_OF_MISSING if column.is_text else [np.nan]
         pairs += [(cell, column.missing) for cell in absent]
     # An encoder wants a category, also where all levels are rare.
     return pairs or [("", column.others)]
@@ -189,7 +199,8 @@ def _rows(student: Any, levels: dict[int, Levels]) -> Any:
     """Return a row as the student takes them, for estimators that want to be fitted."""
     cells: list[Any] = [0.0] * student.n_features_in_
     for j, column in levels.items():
-        cells[j] = next(iter(column.slots), "")
+        # Whole numbers become floats where one of them is missing.
+        cells[j] = "" if column.is_text else 0.0
     row = np.array([cells], dtype=object if levels else np.float64)
     if not hasattr(student, "feature_names_in_"):
         return row
