@@ -22,7 +22,7 @@ def register_converters() -> None:
             f"SkDistill{kind.__name__}",
             _set_types,
             _convert,
-            options={"zipmap": [False, True, "columns"]},
+            options={"zipmap": [False, True, "columns"], "nocl": [False]},
         )
 
 
