@@ -1,30 +1,30 @@
-"""Modules of an extra: imported when they are needed, or explained."""
+"""Packages that only a part of this one needs: imported then, or explained."""
 
 from importlib import import_module
 from types import ModuleType
 
 
 def import_optional(module: str, *, extra: str, needed_by: str) -> ModuleType:
-    """Return the module, or say what to install.
+    """Return a module, or say how to install it.
 
     Parameters
     ----------
     module : str
         Its dotted name.
     extra : str
-        The extra of this package that brings it.
+        The extra of sk-distill that installs it.
     needed_by : str
-        What cannot do without it, for the message.
+        What asks for it, for the message.
 
     Raises
     ------
     ImportError
-        Where it is not installed.
+        Where it cannot be imported.
     """
     try:
         return import_module(module)
     except ImportError as error:
         raise ImportError(
-            f"{needed_by} needs {module.partition('.')[0]}, which is not installed. "
-            f'Install it with: pip install "sk-distill[{extra}]"'
+            f"{needed_by} needs {module.partition('.')[0]}, which cannot be imported "
+            f'({error}). Install it with: pip install "sk-distill[{extra}]"'
         ) from error

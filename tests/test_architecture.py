@@ -157,6 +157,16 @@ MAY_IMPORT = {
         "validation",
     },
     "plot": {"_optional", "encoding", "fitted", "students", "validation"},
+    "export": {
+        "_optional",
+        "_sklearn",
+        "compression",
+        "distilled",
+        "distilled_cv",
+        "encoding",
+        "students",
+        "validation",
+    },
 }
 
 # Nothing but these may import torch or skorch when the package is imported: a student

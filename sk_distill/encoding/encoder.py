@@ -30,7 +30,7 @@ from sk_distill.encoding.table import Table
 
 # No row that a scaler was fitted on is farther than sqrt(n_rows) deviations from the
 # mean, so this bound touches only rows to come, and keeps them finite in float32.
-_MOST_DEVIATIONS = 1e6
+MOST_DEVIATIONS = 1e6
 
 # The squares of larger numbers than this overflow when they are added up.
 _LARGEST_SQUARED = 1e100
@@ -145,9 +145,9 @@ class TableEncoder:
                 block = slice(start, start + _BLOCK_ROWS)
                 with np.errstate(over="ignore"):
                     deviations = (X[block] - self.mean_) / self.scale_
-                np.minimum(deviations, _MOST_DEVIATIONS, out=deviations)
+                np.minimum(deviations, MOST_DEVIATIONS, out=deviations)
                 np.maximum(
-                    deviations, -_MOST_DEVIATIONS, out=out[block], casting="same_kind"
+                    deviations, -MOST_DEVIATIONS, out=out[block], casting="same_kind"
                 )
         for j, column in table.categories.items():
             out[:, j] = self.levels_[j].codes(column)

@@ -1,0 +1,135 @@
+"""A student, or a pipeline that ends in one, as an ONNX file."""
+
+from __future__ import annotations
+
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
+
+from sk_distill._optional import import_optional
+from sk_distill.export.reading import shipped_student
+
+# Not the newest: runtimes of the years before read it too.
+_OPSETS = {"": 17, "ai.onnx.ml": 3}
+
+
+def to_onnx(estimator: Any, path: str | PathLike[str]) -> None:
+    r"""Write a fitted student to an ONNX file: columns in, label and probabilities out.
+
+    Parameters
+    ----------
+    estimator : fitted DistilledClassifier, DistilledClassifierCV, student or Pipeline
+        A :class:`LinearStudent`, :class:`MLPStudent` or :class:`CompressedStudent`; a
+        distilled classifier, of which the ``student_`` is exported; or a ``Pipeline``
+        whose last step is one of these. The steps before it, and a student that is a
+        classifier from elsewhere, are converted by skl2onnx.
+    path : str or path
+        The file; one that is there is overwritten.
+
+    Raises
+    ------
+    ImportError
+        Where skl2onnx is not installed: ``pip install "sk-distill[onnx]"``.
+    TypeError
+        For an estimator or a student of another kind.
+    NotFittedError
+        For an estimator that is not fitted.
+    ValueError
+        For labels that are neither strings nor whole numbers, a column that is named
+        like an output, and a categorical column whose levels are of several types.
+
+    Notes
+    -----
+    The inputs:
+
+    - Fitted on a frame whose columns have names: an input for each column, of its name
+      and of shape ``(n_rows, 1)``.
+    - Fitted on an array of numbers: one input ``"X"`` of shape
+      ``(n_rows, n_features)``. Has the array columns of strings, there is an input for
+      each column, ``"x0"``, ``"x1"`` and so on.
+
+    Numbers, booleans and categories that are numbers are float32, NaN where one is
+    missing; strings are strings, and a missing one is ``"None"``, ``"nan"``,
+    ``"<NA>"`` or, unless that is a level of its own, ``""``. Levels that the student
+    does not know are what they are to the student. A graph raises no errors: ask it
+    about no missing numbers that the student refuses.
+
+    In a pipeline a column is one of strings if the step that gets it has learnt so: by
+    an encoder's ``categories_`` or an imputer's ``statistics_``. A column that no step
+    uses is no input.
+
+    The outputs are ``"label"`` of shape ``(n_rows,)``, int64 or string, and
+    ``"probabilities"`` of shape ``(n_rows, n_classes)``, float32 in the order of
+    ``classes_``. They are those that the student gives to rows in float32, to about
+    1e-6: a number that float32 cannot hold, such as a time stamp in seconds, is rounded
+    before the graph sees it. Subtract a constant from such a column before fitting.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import onnxruntime
+    >>> from sklearn.datasets import load_wine
+    >>> from sk_distill import MLPStudent
+    >>> from sk_distill.export import to_onnx
+    >>> X, y = load_wine(return_X_y=True)
+    >>> student = MLPStudent((16,), max_iter=20, random_state=0).fit(X, y)
+    >>> to_onnx(student, "student.onnx")
+    >>> session = onnxruntime.InferenceSession("student.onnx")
+    >>> label, proba = session.run(None, {"X": X.astype(np.float32)})
+    >>> bool((label == student.predict(X)).all())
+    True
+    >>> bool(np.abs(proba - student.predict_proba(X)).max() < 1e-5)
+    True
+    """
+    skl2onnx = import_optional("skl2onnx", extra="onnx", needed_by="to_onnx")
+    from sk_distill.export.onnx_converters import register_converters
+    from sk_distill.export.onnx_inputs import input_types
+
+    model = _shipped(estimator)
+    inputs = input_types(model)
+    for name, _ in inputs:
+        if name in ("label", "probabilities"):
+            raise ValueError(
+                f"to_onnx: a column is named {name!r}, as an output is; expected other "
+                "names. Fit on frame.rename(columns=...)."
+            )
+    register_converters()
+    graph = skl2onnx.to_onnx(
+        model,
+        initial_types=inputs,
+        target_opset=_OPSETS,
+        options={"zipmap": False},
+    )
+    _name_inputs(graph.graph, [name for name, _ in inputs])
+    Path(path).write_bytes(graph.SerializeToString())
+
+
+def _name_inputs(graph: Any, names: list[str]) -> None:
+    """Give the inputs the columns' names, and drop those that nothing uses.
+
+    skl2onnx names them anew where a name is more than letters.
+    """
+    old_names = [value.name for value in graph.input]
+    name_of = dict(zip(old_names, names, strict=True))
+    used = set()
+    for node in graph.node:
+        used.update(node.input)
+        node.input[:] = [name_of.get(name, name) for name in node.input]
+    inputs = [value for value in graph.input if value.name in used]
+    for value in inputs:
+        value.name = name_of[value.name]
+    del graph.input[:]
+    graph.input.extend(inputs)
+
+
+def _shipped(estimator: Any) -> Any:
+    """Return what is to be converted: no part of it is a distilled classifier."""
+    if not isinstance(estimator, Pipeline):
+        return shipped_student(estimator, caller="to_onnx")
+    check_is_fitted(estimator)
+    *before, (name, last) = estimator.steps
+    steps = [(name, step) for name, step in before if step not in ("passthrough", None)]
+    return Pipeline([*steps, (name, shipped_student(last, caller="to_onnx"))])

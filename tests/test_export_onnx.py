@@ -1,0 +1,365 @@
+"""Students as ONNX files, asked by onnxruntime."""
+
+import subprocess
+import sys
+
+import numpy as np
+import onnx
+import onnxruntime
+import pandas as pd
+import pytest
+import skl2onnx
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.compose import ColumnTransformer
+from sklearn.exceptions import NotFittedError
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
+from sklearn.tree import DecisionTreeClassifier
+
+from sk_distill import (
+    DistilledClassifier,
+    DistilledClassifierCV,
+    LinearStudent,
+    MLPStudent,
+    compress,
+)
+from sk_distill.export import to_onnx
+
+ENCODINGS = ("piecewise_linear", "quantile", "standard")
+
+
+def mixed_frame(n_rows=300):
+    """Return rows with every kind of column, and labels of three classes."""
+    rng = np.random.default_rng(0)
+    number = rng.normal(size=n_rows)
+    color = rng.choice(["red", "green", "blue"], size=n_rows).astype(object)
+    score = number + 2 * (color == "red") + rng.normal(size=n_rows)
+    y = np.array(["high", "low", "mid"])[np.digitize(score, [0.0, 1.5])]
+    number[rng.random(n_rows) < 0.1] = np.nan
+    color[rng.random(n_rows) < 0.1] = None
+    color[:3] = "rare"
+    frame = pd.DataFrame(
+        {
+            # In float32, as the graph has them: so nothing but the graph differs.
+            "number": number.astype(np.float32),
+            "eye color": color,
+            "flag": rng.random(n_rows) < 0.5,
+            "whole": rng.integers(0, 50, n_rows),
+            "constant": 7.0,
+        }
+    )
+    return frame, y
+
+
+def strange_rows(frame):
+    """Return rows with what a fit has not seen."""
+    rows = frame.iloc[:60].copy()
+    rows["whole"] = rows["whole"].astype(float)
+    rows.loc[:9, "eye color"] = "unknown"
+    rows.loc[10:19, "eye color"] = np.nan
+    rows.loc[20:29, "number"] = np.nan
+    rows.loc[30:39, "whole"] = np.nan
+    rows.loc[40:49, "constant"] = [np.nan, 6.0, 8.0, 1e9, -1e9] * 2
+    rows.loc[50:51, "number"] = [1e12, -1e12]
+    return rows
+
+
+FRAME, Y = mixed_frame()
+STRANGE = strange_rows(FRAME)
+
+
+def student_of(encoding, hidden, activation="relu"):
+    if not hidden:
+        return LinearStudent(encoding=encoding, n_bins=6)
+    return MLPStudent(
+        hidden, activation, encoding=encoding, n_bins=6, max_iter=3, random_state=0
+    )
+
+
+def session_of(model, path):
+    to_onnx(model, path)
+    return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+
+
+def ask(session, rows):
+    """Return labels and probabilities of a frame, or of an array of numbers."""
+    if isinstance(rows, np.ndarray):
+        return session.run(None, {"X": rows.astype(np.float32)})
+    cells = {}
+    for value in session.get_inputs():
+        column = rows[[value.name]].to_numpy()
+        is_text = value.type == "tensor(string)"
+        cells[value.name] = column.astype(object if is_text else np.float32)
+    return session.run(None, cells)
+
+
+def assert_same(session, model, *tables, atol=2e-6):
+    for rows in tables:
+        label, proba = ask(session, rows)
+        assert_allclose(proba, model.predict_proba(rows), rtol=0, atol=atol)
+        assert_array_equal(label, model.predict(rows))
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "student.onnx"
+
+
+@pytest.mark.parametrize("hidden", [(), (5,), (5, 4)], ids=str)
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_a_frame_in_labels_and_probabilities_out(encoding, hidden, n_classes, path):
+    y = Y if n_classes == 3 else np.where(Y == "low", 7, 3)
+    student = student_of(encoding, hidden).fit(FRAME, y)
+    session = session_of(student, path)
+    assert_same(session, student, FRAME, STRANGE)
+    assert [value.name for value in session.get_inputs()] == list(FRAME.columns)
+    outputs = {value.name: value.type for value in session.get_outputs()}
+    kind = "tensor(string)" if n_classes == 3 else "tensor(int64)"
+    assert outputs == {"label": kind, "probabilities": "tensor(float)"}
+
+
+@pytest.mark.parametrize("text", ["", "nan", "None", "<NA>"])
+def test_what_stands_for_missing_text(text, path):
+    student = student_of("standard", ()).fit(FRAME, Y)
+    rows = STRANGE.assign(**{"eye color": text})
+    _, proba = ask(session_of(student, path), rows)
+    expected = student.predict_proba(STRANGE.assign(**{"eye color": None}))
+    assert_allclose(proba, expected, atol=2e-6)
+
+
+def test_a_level_of_nothing_is_no_missing_cell(path):
+    cells = FRAME["eye color"].replace("green", "")
+    frame = FRAME.assign(**{"eye color": cells})
+    student = student_of("standard", ()).fit(frame, Y)
+    assert_same(session_of(student, path), student, frame)
+
+
+@pytest.mark.parametrize("activation", ["identity", "logistic", "relu", "tanh"])
+def test_every_activation(activation, multiclass, path):
+    X = multiclass[0].astype(np.float32)
+    student = student_of("standard", (4,), activation).fit(X, multiclass[1])
+    assert_same(session_of(student, path), student, X)
+
+
+@pytest.mark.parametrize("hidden", [(), (4,)], ids=str)
+@pytest.mark.parametrize("encoding", [*ENCODINGS, None])
+def test_arrays_of_numbers(encoding, hidden, binary, path):
+    X = binary[0].astype(np.float32)
+    student = student_of(encoding, hidden).fit(X, binary[1])
+    session = session_of(student, path)
+    (value,) = session.get_inputs()
+    assert (value.name, value.type, value.shape) == ("X", "tensor(float)", [None, 6])
+    assert_same(session, student, X, X[:1], 50 * X)
+    if encoding is not None:
+        gaps = np.where(np.arange(6) == np.arange(len(X))[:, None] % 9, np.nan, X)
+        assert_same(session, student, gaps)
+
+
+def test_columns_far_from_zero_keep_their_digits(path):
+    rng = np.random.default_rng(0)
+    X = rng.normal(1e5, 1.0, size=(200, 2)).astype(np.float32)
+    student = LinearStudent().fit(X, X[:, 0] > 1e5)
+    assert_same(session_of(student, path), student, X)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "int8", "float32"])
+@pytest.mark.parametrize("hidden", [(), (6,)], ids=str)
+@pytest.mark.parametrize("encoding", ["piecewise_linear", "standard"])
+def test_compressed_students(dtype, hidden, encoding, path):
+    student = student_of(encoding, hidden).fit(FRAME, Y)
+    compressed = compress(
+        student,
+        FRAME,
+        dtype=dtype,
+        prune=0.5 if hidden else 0.0,
+        fine_tune=False,
+        random_state=0,
+    )
+    assert_same(session_of(compressed, path), compressed, FRAME, STRANGE)
+
+
+def test_weights_take_the_room_that_they_took(multiclass, path):
+    student = student_of("standard", (64, 64)).fit(*multiclass)
+    sizes = []
+    for dtype in ("float32", "float16", "int8"):
+        to_onnx(compress(student, multiclass[0], dtype=dtype), path)
+        sizes.append(path.stat().st_size)
+    n_weights = 6 * 64 + 64 * 64 + 64 * 3
+    assert sizes[0] - sizes[1] > 1.8 * n_weights
+    assert sizes[1] - sizes[2] > 0.8 * n_weights
+
+
+@pytest.mark.parametrize("with_missing", [False, True])
+@pytest.mark.parametrize("kind", [int, bool])
+def test_categories_that_are_numbers(kind, with_missing, path):
+    codes = pd.Series(pd.Categorical((FRAME["whole"] % 2).astype(kind)))
+    if with_missing:
+        codes[:30] = None
+    frame = FRAME.assign(whole=codes)
+    student = student_of("standard", ()).fit(frame, Y)
+    session = session_of(student, path)
+    assert session.get_inputs()[3].type == "tensor(float)"
+    assert_same(session, student, frame)
+
+
+def test_an_array_with_text_has_an_input_for_each_column(path):
+    objects = FRAME.astype(object).to_numpy()
+    student = student_of("standard", (4,)).fit(objects, Y)
+    session = session_of(student, path)
+    names = ["x0", "x1", "x2", "x3", "x4"]
+    assert [value.name for value in session.get_inputs()] == names
+    _, proba = ask(session, FRAME.set_axis(names, axis=1))
+    assert_allclose(proba, student.predict_proba(objects), atol=2e-6)
+
+
+def test_columns_of_any_name(path):
+    names = ["a b", "ä/ö", "a_b", "variable", "constant"]
+    frame = FRAME.set_axis(names, axis=1)
+    student = student_of("piecewise_linear", (4,)).fit(frame, Y)
+    session = session_of(student, path)
+    assert [value.name for value in session.get_inputs()] == names
+    assert_same(session, student, frame)
+
+
+def test_columns_of_which_nothing_is_known(path):
+    names = pd.DataFrame({"id": [f"u{i}" for i in range(len(Y))]})
+    student = student_of("standard", ()).fit(names, Y)
+    assert_same(session_of(student, path), student, names)
+
+
+@pytest.mark.parametrize("kind", [int, float, bool, object, str])
+def test_labels(kind, binary, path):
+    X = binary[0].astype(np.float32)
+    y = binary[1].astype("U1").astype(object) if kind is object else binary[1]
+    student = LinearStudent().fit(X, y.astype(kind))
+    session = session_of(student, path)
+    assert_same(session, student, X)
+    is_text = kind in (object, str)
+    expected = "tensor(string)" if is_text else "tensor(int64)"
+    assert session.get_outputs()[0].type == expected
+
+
+@pytest.mark.filterwarnings("ignore::sk_distill.DistillationWarning")
+def test_distilled_classifiers(binary, path):
+    X = binary[0].astype(np.float32)
+    search = DistilledClassifierCV(
+        GaussianNB(), "linear", distillation_weights=[0.5, 1.0], cv=2
+    )
+    tree = DistilledClassifier(GaussianNB(), DecisionTreeClassifier(max_depth=3))
+    steps = make_pipeline(StandardScaler(), LogisticRegression())
+    for model in (
+        DistilledClassifier(GaussianNB(), "linear"),
+        search,
+        tree,
+        DistilledClassifier(GaussianNB(), steps),
+    ):
+        model.fit(X, binary[1])
+        assert_same(session_of(model, path), model, X)
+
+
+def test_a_pipeline_on_an_array(multiclass, path):
+    X = multiclass[0].astype(np.float32)
+    student = student_of("piecewise_linear", (4,))
+    model = Pipeline(
+        [
+            ("nothing", "passthrough"),
+            ("scale", StandardScaler()),
+            ("model", DistilledClassifier(GaussianNB(), student)),
+        ]
+    ).fit(X, multiclass[1])
+    assert_same(session_of(model, path), model, X, atol=1e-5)
+
+
+@pytest.mark.parametrize("by_name", [True, False])
+def test_a_pipeline_on_a_mixed_frame(by_name, path):
+    frame = FRAME.assign(
+        flag=FRAME["flag"].astype(float), unused=FRAME["eye color"].astype(str)
+    ).fillna({"eye color": "unknown"})
+    columns = frame.columns.tolist()
+    places = columns if by_name else list(range(len(columns)))
+    numbers, color, flag = [places[0], places[3]], places[1], places[2]
+    encode = ColumnTransformer(
+        [
+            ("numbers", make_pipeline(SimpleImputer(), StandardScaler()), numbers),
+            ("color", OneHotEncoder(handle_unknown="ignore"), [color]),
+            ("ordinal", OrdinalEncoder(), [color]),
+            ("flag", "passthrough", [flag]),
+        ]
+    )
+    student = DistilledClassifier(GaussianNB(), student_of("standard", (4,)))
+    model = make_pipeline(encode, student).fit(frame, Y)
+    session = session_of(model, path)
+    assert_same(session, model, frame, atol=1e-5)
+    # What no step uses need not be fed, be it text or not.
+    inputs = {value.name: value.type for value in session.get_inputs()}
+    text = inputs.pop("eye color")
+    assert text == "tensor(string)"
+    assert inputs == dict.fromkeys(["number", "flag", "whole"], "tensor(float)")
+
+
+def test_the_file_is_for_older_runtimes_too(binary, path):
+    to_onnx(LinearStudent().fit(*binary), str(path))
+    model = onnx.load(path)
+    onnx.checker.check_model(model, full_check=True)
+    assert {entry.domain: entry.version for entry in model.opset_import}[""] <= 17
+
+
+def test_converters_are_known_to_skl2onnx_itself(multiclass, path):
+    X = multiclass[0].astype(np.float32)
+    model = DistilledClassifier(GaussianNB(), "linear").fit(X, multiclass[1])
+    to_onnx(model, path)
+    # As the user's own call has it, who may set skl2onnx's options.
+    pipeline = make_pipeline(StandardScaler(), model).fit(X, multiclass[1])
+    graph = skl2onnx.to_onnx(pipeline, X[:1], options={"zipmap": False})
+    session = onnxruntime.InferenceSession(graph.SerializeToString())
+    assert_same(session, pipeline, X)
+
+
+def test_what_is_not_exported(binary, path):
+    X, y = binary
+    with pytest.raises(
+        TypeError, match="to_onnx: cannot export a GaussianNB; expected"
+    ):
+        to_onnx(GaussianNB().fit(X, y), path)
+    with pytest.raises(
+        TypeError, match="to_onnx: cannot export a GaussianNB; expected"
+    ):
+        to_onnx(make_pipeline(StandardScaler(), GaussianNB()).fit(X, y), path)
+    with pytest.raises(NotFittedError, match="MLPStudent"):
+        to_onnx(MLPStudent(), path)
+    with pytest.raises(NotFittedError, match="Pipeline"):
+        to_onnx(make_pipeline(StandardScaler(), DistilledClassifier()), path)
+    assert not path.exists()
+
+
+def test_names_and_labels_that_cannot_be_written(binary, path):
+    frame = FRAME[["flag", "whole"]].set_axis(["flag", "label"], axis=1)
+    student = LinearStudent().fit(frame, Y)
+    with pytest.raises(ValueError, match=r"a column is named 'label', as an output is"):
+        to_onnx(student, path)
+    student = LinearStudent().fit(*binary)
+    student.classes_ = np.array([("a",), 1], dtype=object)
+    with pytest.raises(ValueError, match="expected strings or whole numbers"):
+        to_onnx(student, path)
+    assert not path.exists()
+
+
+def test_without_the_extra(binary, path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "skl2onnx", None)
+    with pytest.raises(ImportError, match=r'pip install "sk-distill\[onnx\]"'):
+        to_onnx(LinearStudent().fit(*binary), path)
+
+
+def test_nothing_heavy_is_imported_before_it_is_needed():
+    script = (
+        "import sys, sk_distill, sk_distill.export; "
+        "print({'torch', 'onnx', 'skl2onnx', 'onnxruntime'} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "set()"
