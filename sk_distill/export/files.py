@@ -9,6 +9,7 @@ from typing import Any
 from zipfile import ZIP_DEFLATED
 
 import numpy as np
+from sklearn.frozen import FrozenEstimator
 
 import sk_distill
 from sk_distill._optional import import_optional
@@ -183,7 +184,7 @@ def _teacher_of(estimator: Any, io: Any) -> dict[str, Any]:
             "with teacher_proba. Set with_teacher=False."
         )
     teacher = estimator.teacher_
-    while name_of(teacher) == "FrozenEstimator":
+    while isinstance(teacher, FrozenEstimator):
         teacher = teacher.estimator
     if isinstance(teacher, MLPTeacher):
         return to_plain(teacher)

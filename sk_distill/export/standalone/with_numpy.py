@@ -63,9 +63,11 @@ def make_answers(student: dict[str, Any]) -> tuple[Callable, Callable]:
         not column["edges"] and column["missing"] is None for column in columns
     )
     if is_plain:
-        first = make_plain_first(student, *layers[0])
+        first_of_one, first_of_many = make_plain_first(student, *layers[0])
     else:
-        first = make_table_first(columns, numeric, [j for j, _ in levels], *layers[0])
+        first_of_one, first_of_many = make_table_first(
+            columns, numeric, [j for j, _ in levels], *layers[0]
+        )
     array, dot, maximum, tanh = np.array, np.dot, np.maximum, np.tanh
 
     def finish(h: Any) -> Any:
@@ -97,7 +99,7 @@ def make_answers(student: dict[str, Any]) -> tuple[Callable, Callable]:
             x = array([row[j] for j in numeric] if levels else row, float)
         except (TypeError, ValueError, OverflowError):
             x = array(read(row))
-        h = first(x, find(row) if levels else None)
+        h = first_of_one(x, find(row) if levels else None)
         return softmax(finish(h).tolist())
 
     def many(rows: Any) -> list[list[float]]:
@@ -114,15 +116,20 @@ def make_answers(student: dict[str, Any]) -> tuple[Callable, Callable]:
         with np.errstate(over="ignore", invalid="ignore"):
             for start in range(0, len(X), size):
                 block = slice(start, start + size)
-                h = first(X[block], None if codes is None else codes[block])
+                h = first_of_many(X[block], None if codes is None else codes[block])
                 proba += softmax_of_rows(finish(h)).tolist()
         return proba
 
     return one, many
 
 
-def make_plain_first(student: dict[str, Any], weights: Any, bias: Any) -> Callable:
-    """Return the first layer on numbers as they are, or standardised."""
+def make_plain_first(
+    student: dict[str, Any], weights: Any, bias: Any
+) -> tuple[Callable, Callable]:
+    """Return the first layer on numbers, as they are or standardised.
+
+    Of the two functions the one takes a row and the other takes many.
+    """
     columns, allow_missing = student["columns"], student["allow_missing"]
     mean = np.array([column["mean"] for column in columns])
     scale = np.array([column["scale"] for column in columns])
@@ -145,24 +152,27 @@ def make_plain_first(student: dict[str, Any], weights: Any, bias: Any) -> Callab
         mended = np.array(numbers)
         return (mended - mean) / scale if standardises else mended
 
-    def first(x: Any, codes: Any) -> Any:
+    def first_of_one(x: Any, codes: Any) -> Any:
         deviations = x
         if standardises:
             deviations = x - mean
             deviations /= scale
-        if x.ndim == 1:
-            if not dot(deviations, deviations) < limit:
-                deviations = mend(x)
-        else:
-            odd = ~((deviations * deviations).sum(axis=1) < limit)
-            if odd.any():
-                deviations = deviations.copy()
-                deviations[odd] = [mend(row) for row in x[odd]]
+        if not dot(deviations, deviations) < limit:
+            deviations = mend(x)
         h = dot(deviations, weights)
         h += bias
         return h
 
-    return first
+    def first_of_many(x: Any, codes: Any) -> Any:
+        deviations = (x - mean) / scale if standardises else x.copy()
+        odd = ~((deviations * deviations).sum(axis=1) < limit)
+        if odd.any():
+            deviations[odd] = [mend(row) for row in x[odd]]
+        h = dot(deviations, weights)
+        h += bias
+        return h
+
+    return first_of_one, first_of_many
 
 
 def find_segments(column: dict[str, Any]) -> tuple[list[Any], tuple[int, float]]:
@@ -203,10 +213,11 @@ def make_table_first(
     categorical: list[int],
     weights: Any,
     bias: Any,
-) -> Callable:
+) -> tuple[Callable, Callable]:
     """Return the first layer on bins and levels: a cell looks up a value and a slope.
 
-    Columns are taken in the order of ``numeric``, then ``categorical``.
+    Of the two functions the one takes a row and the other takes many. Columns are in
+    the order of ``numeric``, then ``categorical``.
     """
     pieces = [find_segments(columns[j]) for j in numeric + categorical]
     begins = np.cumsum([0, *(len(segments) for segments, _ in pieces)])
@@ -263,10 +274,7 @@ def make_table_first(
         rows = table.take(segment, 0).reshape(len(x), n_entries, n_out)
         return np.matmul(entries[:, None], rows)[:, 0]
 
-    def first(x: Any, codes: Any) -> Any:
-        return first_of_one(x, codes) if x.ndim == 1 else first_of_many(x, codes)
-
-    return first
+    return first_of_one, first_of_many
 
 
 def make_find_bins(edges: Sequence[Sequence[float]], begins: Any) -> Callable:
