@@ -2,6 +2,7 @@
 
     python benchmarks/speed.py [--repeats 5] [--only fit --only search ...]
     python benchmarks/speed.py --device cuda
+    python benchmarks/speed.py --serve
 
 The table is 50,000 rows, 30 columns, 5 classes; networks have 64 hidden units, batches
 128 rows, trainings 5 epochs. A ratio is that of the medians; the spread is that of the
@@ -9,7 +10,8 @@ ratios of single repeats. Absolute times say more about the machine than about t
 package.
 
 With another device it times what that is for: rows per second in batches of 8,192, and
-100 λ × 5 folds on 1,000,000 rows, beside the bare loop on the same device.
+100 λ × 5 folds on 1,000,000 rows, beside the bare loop on the same device. With
+--serve it prints what serve.py measures: how long answering takes, export by export.
 """
 
 import argparse
@@ -26,6 +28,7 @@ from time import perf_counter
 from typing import Any, NamedTuple
 
 import numpy as np
+import serve
 import torch
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.frozen import FrozenEstimator
@@ -499,10 +502,14 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--only", choices=GROUPS, action="append")
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--serve", action="store_true")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore", ConvergenceWarning)
     warnings.simplefilter("ignore", DistillationWarning)
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads\n")
+    if arguments.serve:
+        serve.show(X, Y, arguments.repeats, show_time)
+        return
     if arguments.device == "cpu":
         rows = [
             row

@@ -23,6 +23,7 @@ MAY_IMPORT = {
     "inference": set(),
     "encoding": {"validation"},
     "transfer_sets": {"encoding", "validation"},
+    "_optional": set(),
     "losses": set(),
     "nn": set(),
     "training": {"inference", "losses", "nn", "interrupts", "seeding"} | BASE,
@@ -82,6 +83,15 @@ MAY_IMPORT = {
         "training",
         "validation",
     },
+    "export": {
+        "_optional",
+        "compression",
+        "encoding",
+        "students",
+        "teachers",
+        "validation",
+    }
+    | BASE,
     "plain_student": {"_sklearn", "networks", "students", "teachers", "validation"}
     | BASE,
     "diagram": {"_sklearn", "fitted", "students", "teachers"},
@@ -223,6 +233,16 @@ def test_losses_and_modules_do_not_know_skorch():
         if room_of(path) in {"losses", "nn"}:
             tree = ast.parse(path.read_text(encoding="utf-8"))
             assert not {m for m in imported_modules(tree) if m.startswith("skorch")}
+
+
+def test_code_of_exported_files_knows_nothing_of_the_package():
+    for path in (ROOT / "export" / "standalone").glob("*.py"):
+        modules = imported_modules(ast.parse(path.read_text(encoding="utf-8")))
+        own = {module for module in modules if module.startswith("sk_distill")}
+        assert all(name.startswith("sk_distill.export.standalone.") for name in own)
+        tops = {module.split(".")[0] for module in modules - own}
+        allowed = {"numpy"} if path.stem == "with_numpy" else set()
+        assert tops <= sys.stdlib_module_names | allowed, path
 
 
 def test_losses_know_torch_only():

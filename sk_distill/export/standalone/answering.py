@@ -1,0 +1,58 @@
+"""What a file that ``to_python`` writes offers."""
+
+from collections.abc import Callable
+from typing import Any
+
+from sk_distill.export.standalone.with_numpy import make_answers
+
+# A file and the student that it was made from agree as closely as this.
+TOLERANCE = 1e-6
+
+
+def make_predict_proba(student: dict[str, Any]) -> Callable[[Any], list[list[float]]]:
+    """Return the function from rows to probabilities."""
+    one, many = make_answers(student)
+
+    def predict_proba(rows: Any) -> list[list[float]]:
+        """Return the probability of each class, in the order of CLASSES, row by row.
+
+        ``rows`` is a sequence of rows, or an array or a frame; a row has a cell for
+        each of COLUMNS, in their order. None and NaN are missing values.
+        """
+        if hasattr(rows, "columns"):
+            rows = rows.to_numpy()
+        if len(rows) == 1:
+            return [one(rows[0])]
+        return many(rows) if len(rows) else []
+
+    return predict_proba
+
+
+def make_predict(classes: list[Any], predict_proba: Callable) -> Callable:
+    """Return the function from rows to labels."""
+
+    def predict(rows: Any) -> list[Any]:
+        """Return the most probable of CLASSES for each row."""
+        return [classes[proba.index(max(proba))] for proba in predict_proba(rows)]
+
+    return predict
+
+
+def check_answers(student: dict[str, Any], predict_proba: Callable) -> float:
+    """Return how far answers are from those stored; raise where it is not rounding."""
+    rows, expected = student["check_rows"], student["check_probabilities"]
+    alone = [predict_proba([row])[0] for row in rows]
+    differences = [
+        abs(a - b)
+        for answers in (predict_proba(rows), alone)
+        for proba, wanted in zip(answers, expected, strict=True)
+        for a, b in zip(proba, wanted, strict=True)
+    ]
+    # NaN is no agreement either.
+    if not all(difference <= TOLERANCE for difference in differences):
+        raise RuntimeError(
+            f"self-check failed: probabilities differ by up to {max(differences):.2g} "
+            "from those of the student that this file was made from. The file was "
+            "altered, or this machine computes otherwise; export the student anew"
+        )
+    return max(differences)

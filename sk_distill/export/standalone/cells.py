@@ -1,0 +1,79 @@
+"""Reading cells as the student does that the file was made from."""
+
+from __future__ import annotations
+
+from math import exp, isinf, isnan, nan
+from typing import Any
+
+# The largest number: no share of it differs from zero by more than rounding.
+LARGEST = 1.7976931348623157e308
+
+# As far from the mean as a number is taken to be, in deviations.
+MOST_DEVIATIONS = 1e6
+
+
+def is_missing(cell: Any) -> bool:
+    """Whether a cell is None, NaN, NaT or pandas' NA."""
+    if cell is None:
+        return True
+    try:
+        return bool(cell != cell)
+    except TypeError:
+        return True
+
+
+def read_number(column: dict[str, Any], cell: Any, allow_missing: bool) -> float:
+    """Return a cell of a numeric column as a float, NaN where it is missing."""
+    number, name = nan, column["name"]
+    if not is_missing(cell):
+        try:
+            number = float(cell)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise type(error)(
+                f"column {name!r} holds {cell!r}; expected a number, or None where it "
+                "is missing"
+            ) from error
+    if isinf(number):
+        raise ValueError(f"column {name!r} holds infinity; clip or drop that cell")
+    if isnan(number) and not allow_missing:
+        raise ValueError(
+            f"column {name!r} holds a missing value; the student was fitted with "
+            "encoding=None, which takes none"
+        )
+    return number
+
+
+def find_level(codes: dict[Any, int], cell: Any) -> int:
+    """Return the place of a level among its column's, the last for all others."""
+    return codes.get(None if is_missing(cell) else cell, len(codes))
+
+
+def check_row(columns: list[dict[str, Any]], row: Any) -> None:
+    """Raise unless a row has a cell for each column."""
+    if isinstance(row, str) or not hasattr(row, "__len__"):
+        raise TypeError(
+            f"got {row!r} for a row; expected a sequence of {len(columns)} cells. Pass "
+            "a list of rows, [row] for a single one"
+        )
+    if len(row) != len(columns):
+        raise ValueError(f"a row has {len(row)} cells; expected {len(columns)}")
+
+
+def clip_number(column: dict[str, Any], number: float) -> float:
+    """Return a number within bounds; for a missing one, the mean."""
+    if isnan(number):
+        return column["mean"]
+    reach = MOST_DEVIATIONS * column["scale"]
+    return min(max(number, column["mean"] - reach), column["mean"] + reach)
+
+
+def softmax(logits: list[float]) -> list[float]:
+    """Return the probabilities of the classes; one logit is that of the second."""
+    if len(logits) == 1:
+        small = exp(-abs(logits[0]))
+        low, high = small / (1 + small), 1 / (1 + small)
+        return [low, high] if logits[0] >= 0 else [high, low]
+    largest = max(logits)
+    powers = [exp(logit - largest) for logit in logits]
+    total = sum(powers)
+    return [power / total for power in powers]
