@@ -15,7 +15,6 @@ BASE = {"exceptions"}
 MAY_IMPORT = {
     "exceptions": set(),
     "_sklearn": set(),
-    "_optional": set(),
     "interrupts": set(),
     "seeding": set(),
     "validation": BASE,
@@ -83,15 +82,6 @@ MAY_IMPORT = {
         "training",
         "validation",
     },
-    "export": {
-        "_optional",
-        "compression",
-        "encoding",
-        "students",
-        "teachers",
-        "validation",
-    }
-    | BASE,
     "plain_student": {"_sklearn", "networks", "students", "teachers", "validation"}
     | BASE,
     "diagram": {"_sklearn", "fitted", "students", "teachers"},
@@ -175,8 +165,10 @@ MAY_IMPORT = {
         "distilled_cv",
         "encoding",
         "students",
+        "teachers",
         "validation",
-    },
+    }
+    | BASE,
 }
 
 # Nothing but these may import torch or skorch when the package is imported: a student
