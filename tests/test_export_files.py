@@ -231,7 +231,7 @@ def test_only_fitted_built_in_students_are_saved(binary, tmp_path):
     path = tmp_path / "student.skops"
     with pytest.raises(NotFittedError):
         save(LinearStudent(), path)
-    with pytest.raises(TypeError, match="save: cannot export LogisticRegression"):
+    with pytest.raises(TypeError, match="save: cannot export a LogisticRegression"):
         save(LogisticRegression().fit(*binary), path)
     assert not path.exists()
 
@@ -364,7 +364,7 @@ def test_without_skops_the_extra_is_named(binary, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "skops.io", None)
     with pytest.raises(ImportError, match=r'pip install "sk-distill\[skops\]"'):
         save(LinearStudent().fit(*binary), tmp_path / "student.skops")
-    with pytest.raises(ImportError, match=r"load needs skops\.io"):
+    with pytest.raises(ImportError, match="load needs skops"):
         load(tmp_path / "student.skops")
 
 

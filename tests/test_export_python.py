@@ -373,7 +373,7 @@ def test_only_fitted_built_in_students_are_taken(binary, tmp_path):
         to_python(MLPStudent(), path)
     with pytest.raises(NotFittedError):
         to_python(DistilledClassifier(), path)
-    with pytest.raises(TypeError, match=r"to_python: cannot export LogisticRegression"):
+    with pytest.raises(TypeError, match="to_python: cannot export a LogisticRegression"):
         to_python(LogisticRegression().fit(X, y), path)
     model = DistilledClassifier(GaussianNB(), DecisionTreeClassifier()).fit(X, y)
     with pytest.raises(TypeError, match="shipped by that package's means"):
