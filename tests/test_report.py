@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
@@ -306,6 +307,10 @@ def test_parameters_are_counted(binary, multiclass):
     n_vectors = len(machine.support_)
     assert n_parameters(machine) == n_vectors * 6 + n_vectors + 1
     assert n_parameters(GaussianNB().fit(X, y)) is None
+    net = torch.nn.Sequential(torch.nn.Linear(6, 4), torch.nn.Linear(4, 3))
+    model = DistilledClassifier(net, net, random_state=0).fit(np.float32(X), y)
+    for part in (model.teacher_, model.student_):
+        assert n_parameters(part) == 6 * 4 + 4 + 4 * 3 + 3
 
 
 def test_what_cannot_be_pickled_has_no_bytes(two, monkeypatch):
