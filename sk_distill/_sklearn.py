@@ -1,5 +1,7 @@
 """What is private in scikit-learn and used here all the same; nowhere else is."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from inspect import signature
 from typing import Any
 
@@ -8,11 +10,22 @@ from sklearn.utils._repr_html.estimator import _VisualBlock as VisualBlock
 from sklearn.utils.metaestimators import _BaseComposition as BaseComposition
 from sklearn.utils.validation import _num_samples as num_samples
 
+try:
+    from sklearn.callback import CallbackSupportMixin
+    from sklearn.callback._callback_support import callback_management_context
+except ImportError:
+
+    class CallbackSupportMixin:  # type: ignore[no-redef]
+        """Stands for that of scikit-learn 1.9: before, there are no callbacks."""
+
+
 __all__ = [
     "BaseComposition",
+    "CallbackSupportMixin",
     "VisualBlock",
     "check_parameters",
     "count_nodes",
+    "managed_callbacks",
     "num_samples",
     "safe_indexing",
     "takes_sample_weight",
@@ -37,3 +50,16 @@ def takes_sample_weight(scorer: Any) -> bool:
     """Whether a scorer can be called with ``sample_weight``; its metric decides."""
     function = getattr(scorer, "_score_func", scorer)
     return "sample_weight" in signature(function).parameters
+
+
+@contextmanager
+def managed_callbacks(estimator: Any, n_subtasks: int | None) -> Iterator[Any]:
+    """Yield the context that tells an estimator's callbacks; None if it has none.
+
+    What :func:`sklearn.callback.with_callbacks` does around a method, around a block.
+    """
+    if not getattr(estimator, "_skl_callbacks", None):
+        yield None
+        return
+    with callback_management_context(estimator):
+        yield estimator._init_callback_context(max_subtasks=n_subtasks)

@@ -13,6 +13,7 @@ from sk_distill.joint import SCHEDULES, check_joint, fit_jointly
 from sk_distill.knowledge import check_knowledge
 from sk_distill.networks.parameters import check_loss, check_objective, weigh_rows
 from sk_distill.plain_student import warn_of_teacher
+from sk_distill.progress import fit_task
 from sk_distill.soft_targets import check_folds
 from sk_distill.students.prepare import prepare_student
 from sk_distill.teachers import prepare_splitter
@@ -157,7 +158,9 @@ default="probabilities"
         Seed of everything that is random: it is handed to the student, and to every
         part of the teacher whose own ``random_state`` is None.
     verbose : int, default=0
-        1 prints a line for each epoch of a student given by name.
+        1 prints a line for each epoch of a student given by name, 2 also one for each
+        part of the fit when it is done: teachers, student. With scikit-learn >= 1.9
+        ``set_callbacks`` shows more (see :mod:`sklearn.callback`).
 
     Attributes
     ----------
@@ -295,7 +298,7 @@ default="probabilities"
             distilling may hurt. Only ``teacher_cv`` lets it see through a teacher that
             knows its rows by heart.
         """
-        with unchanged_on_failure(self):
+        with unchanged_on_failure(self), fit_task(self, X, y, sample_weight, 2) as task:
             check_objective(self, self.distillation_weight, self.temperature, self.loss)
             check_choice(self, "schedule", self.schedule, SCHEDULES)
             inquiry = check_knowledge(self, self.knowledge)
@@ -367,18 +370,19 @@ default="probabilities"
                     cv=cv,
                     memory=check_memory(self.memory),
                 )
-            student.fit(
-                X,
-                labels,
-                student_weight,
-                soft_targets=said.proba,
-                transfer_X=said.transfer_X,
-                transfer_targets=said.transfer_proba,
-                distillation_weight=self.distillation_weight,
-                temperature=self.temperature,
-                loss=self.loss,
-                knowledge=said.knowledge(inquiry),
-            )
+            with task.subtask("student").fits(student):
+                student.fit(
+                    X,
+                    labels,
+                    student_weight,
+                    soft_targets=said.proba,
+                    transfer_X=said.transfer_X,
+                    transfer_targets=said.transfer_proba,
+                    distillation_weight=self.distillation_weight,
+                    temperature=self.temperature,
+                    loss=self.loss,
+                    knowledge=said.knowledge(inquiry),
+                )
             if not (table.has_missing or allows_missing(teacher)):
                 student.allow_missing_ = False
             self._keep(classes, teacher, student)

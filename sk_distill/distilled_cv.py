@@ -26,6 +26,7 @@ from sk_distill.exceptions import DistillationWarning
 from sk_distill.folds import make_folds, score_fold
 from sk_distill.knowledge import check_knowledge
 from sk_distill.networks.parameters import check_loss, check_objective, weigh_rows
+from sk_distill.progress import fit_task
 from sk_distill.soft_targets import check_folds
 from sk_distill.students.prepare import prepare_student
 from sk_distill.teachers import is_frozen, prepare_splitter
@@ -105,7 +106,9 @@ class DistilledClassifierCV(BaseDistilledClassifier):
     random_state : int, RandomState or None, default=None
         Seed of everything that is random; see :class:`DistilledClassifier`.
     verbose : int, default=0
-        1 prints a line for each epoch of a student given by name.
+        1 prints a line for each epoch of a student given by name, 2 also one for each
+        part of the fit when it is done: teachers, student. With scikit-learn >= 1.9
+        ``set_callbacks`` shows more (see :mod:`sklearn.callback`).
 
     Attributes
     ----------
@@ -249,7 +252,8 @@ class DistilledClassifierCV(BaseDistilledClassifier):
             Where the chosen candidate is not better than λ = 0 by more than one
             standard error: distilling does not help.
         """
-        with unchanged_on_failure(self):
+        whole = fit_task(self, X, y, sample_weight, 3, predicts=bool(self.refit))
+        with unchanged_on_failure(self), whole as task:
             grid = make_grid(self, self.distillation_weights, self.temperatures)
             check_objective(self, 1.0, 1.0, self.loss)
             inquiry = check_knowledge(self, self.knowledge)
@@ -303,30 +307,35 @@ class DistilledClassifierCV(BaseDistilledClassifier):
                 # One seed for all: candidates begin alike.
                 student.set_params(random_state=draw_seed(seed))
             candidates = grid.candidates()
-            outcomes = Parallel(n_jobs=self.n_jobs)(
-                delayed(score_fold)(
-                    student,
-                    X,
-                    labels,
-                    # What "balanced" means is for the rows of the fold to say.
-                    weigh_rows(
-                        self,
-                        self.class_weight,
-                        classes,
-                        codes[train],
-                        None if weight is None else weight[train],
-                    ),
-                    None if rows_weight is None else rows_weight[test],
-                    train,
-                    test,
-                    soft_targets,
-                    candidates,
-                    self.loss,
-                    inquiry,
-                    scorer,
+            with task.subtask("folds", len(folds)) as scoring:
+                tasks = [scoring.subtask("fold", None) for _ in folds]
+                outcomes = Parallel(n_jobs=self.n_jobs)(
+                    delayed(score_fold)(
+                        fold_task,
+                        student,
+                        X,
+                        labels,
+                        # What "balanced" means is for the rows of the fold to say.
+                        weigh_rows(
+                            self,
+                            self.class_weight,
+                            classes,
+                            codes[train],
+                            None if weight is None else weight[train],
+                        ),
+                        None if rows_weight is None else rows_weight[test],
+                        train,
+                        test,
+                        soft_targets,
+                        candidates,
+                        self.loss,
+                        inquiry,
+                        scorer,
+                    )
+                    for fold_task, (train, test), soft_targets in zip(
+                        tasks, folds, said, strict=False
+                    )
                 )
-                for (train, test), soft_targets in zip(folds, said, strict=False)
-            )
             scores, fit_seconds, score_seconds = (
                 np.stack(part, axis=1) for part in zip(*outcomes, strict=True)
             )
@@ -347,18 +356,19 @@ class DistilledClassifierCV(BaseDistilledClassifier):
             self.classes_ = classes
             if self.refit:
                 start = perf_counter()
-                student.fit(
-                    X,
-                    labels,
-                    rows_weight,
-                    soft_targets=said[-1].proba,
-                    transfer_X=said[-1].transfer_X,
-                    transfer_targets=said[-1].transfer_proba,
-                    distillation_weight=self.distillation_weight_,
-                    temperature=self.temperature_,
-                    loss=self.loss,
-                    knowledge=said[-1].knowledge(inquiry),
-                )
+                with task.subtask("student").fits(student):
+                    student.fit(
+                        X,
+                        labels,
+                        rows_weight,
+                        soft_targets=said[-1].proba,
+                        transfer_X=said[-1].transfer_X,
+                        transfer_targets=said[-1].transfer_proba,
+                        distillation_weight=self.distillation_weight_,
+                        temperature=self.temperature_,
+                        loss=self.loss,
+                        knowledge=said[-1].knowledge(inquiry),
+                    )
                 refit_time = perf_counter() - start
                 if not (table.has_missing or allows_missing(teacher)):
                     student.allow_missing_ = False

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from sk_distill._sklearn import safe_indexing, takes_sample_weight
 from sk_distill.knowledge import Inquiry
+from sk_distill.progress import Task
 from sk_distill.teachers import prepare_splitter
 from sk_distill.teaching import SoftTargets, split_rows
 from sk_distill.validation import name_of
@@ -55,6 +56,7 @@ def make_folds(
 
 
 def score_fold(
+    task: Task,
     student: Any,
     X: Any,
     y: NDArray[Any],
@@ -70,17 +72,18 @@ def score_fold(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Return each candidate's score on a fold, and seconds to fit and to score it."""
     start = perf_counter()
-    students = student.fit_path(
-        safe_indexing(X, train),
-        y[train],
-        train_weight,
-        soft_targets=soft_targets.proba,
-        transfer_X=soft_targets.transfer_X,
-        transfer_targets=soft_targets.transfer_proba,
-        candidates=candidates,
-        loss=loss,
-        knowledge=soft_targets.knowledge(inquiry),
-    )
+    with task:
+        students = student.fit_path(
+            safe_indexing(X, train),
+            y[train],
+            train_weight,
+            soft_targets=soft_targets.proba,
+            transfer_X=soft_targets.transfer_X,
+            transfer_targets=soft_targets.transfer_proba,
+            candidates=candidates,
+            loss=loss,
+            knowledge=soft_targets.knowledge(inquiry),
+        )
     share = (perf_counter() - start) / len(candidates)
     X_test, y_test = safe_indexing(X, test), y[test]
     weighing = {}

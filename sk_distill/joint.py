@@ -13,6 +13,7 @@ from sk_distill.networks.knowledge import SOFT_TARGETS_ALONE
 from sk_distill.networks.module import ModuleClassifier
 from sk_distill.networks.parameters import warn_of_rounding
 from sk_distill.networks.rows import Rows
+from sk_distill.progress import running_task
 from sk_distill.seeding import seed_parts
 from sk_distill.students import LinearStudent, MLPStudent
 from sk_distill.teachers import MLPTeacher, prepare_teacher
@@ -136,16 +137,18 @@ def fit_jointly(
             of_teacher.inputs.shape[1],
         )
 
-    trained = train_joint(
-        build,
-        objective,
-        data,
-        student._plan(len(data.inputs), draw_seed(student.random_state)),
-        owner=name_of(owner),
-        mutual=owner.schedule == "mutual",
-        teacher_weight=of_teacher.weight,
-        teacher_decay=teacher._plan(len(y), 0).weight_decay,
-    )
+    n_steps = student._n_steps(len(data.inputs))
+    with running_task().subtask("teacher and student", n_steps):
+        trained = train_joint(
+            build,
+            objective,
+            data,
+            student._plan(len(data.inputs), draw_seed(student.random_state)),
+            owner=name_of(owner),
+            mutual=owner.schedule == "mutual",
+            teacher_weight=of_teacher.weight,
+            teacher_decay=teacher._plan(len(y), 0).weight_decay,
+        )
     both: Any = trained.module
     teacher._keep(both.teacher)
     student._keep(both.student)

@@ -115,6 +115,8 @@ def _plain(student: Any, seed: int) -> Any:
     plain = clone(student).set_params(
         callbacks=None, random_state=seed, verbose=0, warm_start=False
     )
+    if hasattr(plain, "set_callbacks"):
+        plain.set_callbacks()
     if plain.max_iter == "auto" and plain.solver != "lbfgs":
         plain.set_params(max_iter=_MOST_EPOCHS)
     return plain

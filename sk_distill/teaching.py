@@ -15,6 +15,7 @@ from sklearn.utils import indexable
 from sk_distill._sklearn import num_samples, safe_indexing
 from sk_distill.knowledge import NOTHING_TOLD, Inquiry, Told, tell
 from sk_distill.networks.knowledge import Knowledge
+from sk_distill.progress import Task, running_task
 from sk_distill.seeding import isolated_seed
 from sk_distill.soft_targets import fit_teacher, label_rows
 from sk_distill.transfer_sets import Munge
@@ -147,10 +148,14 @@ def teach(
     parts = [fit for fit in fits if len(fit.train) < len(y)]
 
     given = (X, y, classes, fit_params, transfer, subsets, inquiry, seed, verbose)
-    answers = Parallel(n_jobs=n_jobs)(
-        delayed(_fit_and_ask)(clone(teacher), fit, *given) for fit in parts
-    )
-    answers += [_fit_and_ask(teacher, fit, *given) for fit in whole]
+    with running_task().subtask("teachers", len(fits)) as task:
+        # Made before the first of them goes to another process.
+        tasks = [task.subtask("teacher") for _ in fits]
+        answers = Parallel(n_jobs=n_jobs)(
+            delayed(_fit_and_ask)(clone(teacher), fit, fit_task, *given)
+            for fit, fit_task in zip(parts, tasks, strict=False)
+        )
+        answers += [_fit_and_ask(teacher, fit, tasks[-1], *given) for fit in whole]
     said: dict[int, list[tuple[RowNumbers | None, NDArray[np.float64]]]] = {
         i: [] for i in range(len(subsets))
     }
@@ -254,6 +259,7 @@ def _take(X: Any, rows: RowNumbers, n_rows: int) -> Any:
 def _fit_and_ask(
     teacher: Any,
     fit: _Fit,
+    task: Task,
     X: Any,
     y: NDArray[Any],
     classes: NDArray[Any],
@@ -276,7 +282,8 @@ def _fit_and_ask(
     answers = []
     with isolated_seed(seed):
         if len(known) > 1:
-            fit_teacher(teacher, _take(X, train, n_rows), y[train], params)
+            with task.fits(teacher):
+                fit_teacher(teacher, _take(X, train, n_rows), y[train], params)
         for subset, rows in fit.questions:
             table = transfer[subset] if rows is None else _take(X, rows, n_rows)
             if len(known) > 1:

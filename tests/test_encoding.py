@@ -312,3 +312,24 @@ def test_thousands_of_levels_are_stored_as_one_number_a_row():
     assert positions.nbytes == 400_000
     assert encoder.slots(positions).nnz == 100_000
     assert encoder.slot_map().nnz < 20_000
+
+
+@pytest.mark.parametrize("size", [1e155, 1e300])
+def test_numbers_whose_squares_overflow_are_standardised(size):
+    """Their variance was infinite, which was taken for that of a constant column."""
+    numbers = np.column_stack([np.arange(4.0), size * np.arange(4.0)])
+    encoder = TableEncoder().fit(
+        Table(numbers), np.eye(2)[[0, 1, 0, 1]], None, "standard", 0
+    )
+    positions = encoder.positions(Table(numbers), np.float64)
+    assert_allclose(positions[:, 1], positions[:, 0], rtol=1e-12)
+    assert_allclose(positions.std(axis=0), 1)
+
+
+def test_single_precision_is_standardised_without_a_warning():
+    """No number in it is as large as the bound that it is compared with."""
+    numbers = np.arange(8, dtype=np.float32).reshape(4, 2)
+    encoder = TableEncoder().fit(
+        Table(numbers), np.eye(2)[[0, 1, 0, 1]], None, "standard", 0
+    )
+    assert_allclose(encoder.mean_, [3, 4])

@@ -308,8 +308,9 @@ def test_logit_mse_of_two_classes_is_an_eighth_of_the_squared_difference():
 def test_members_are_what_each_is_alone(loss):
     loss = LOSSES.get(loss, loss) if isinstance(loss, str) else loss
     members = torch.from_numpy(RNG.normal(size=(3, N_ROWS, N_CLASSES)))
+    stack, v = prepared(loss, members, V)
+    together = loss(stack, v, CODES)
     *members, v = prepared(loss, *members, V)
-    together = loss(torch.stack(members), v, CODES)
     alone = torch.stack([loss(member, v, CODES) for member in members])
     assert together.shape == (3, N_ROWS)
     assert_allclose(together, alone, rtol=1e-12)
@@ -714,6 +715,16 @@ TOO_FEW = [
     (Decoupled(alpha=0), r"loss=Decoupled\(.*Set alpha > 0, or choose 'kl'\."),
     (Dist(gamma=0), r"loss=Dist\(.*Set gamma > 0, or choose 'kl'\."),
 ]
+
+
+@pytest.mark.parametrize("loss", [loss for loss, _ in TOO_FEW])
+def test_what_two_classes_are_too_few_for_is_welcome_with_three(loss):
+    loss.check_n_classes(3)
+
+
+@pytest.mark.parametrize("loss", [Decoupled(), Dist()])
+def test_two_classes_are_enough_where_something_is_left(loss):
+    loss.check_n_classes(2)
 
 
 @pytest.mark.parametrize(("loss", "message"), TOO_FEW)

@@ -4,15 +4,17 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import rosen, rosen_der
 from sklearn.datasets import make_classification
+from skorch.callbacks import Callback
 from threadpoolctl import threadpool_info
 
-from sk_distill import MLPStudent, MLPTeacher
+from sk_distill import LinearStudent, MLPStudent, MLPTeacher
 from sk_distill.nn import StackedMLP
 from sk_distill.training import Objective, TrainingData, TrainingPlan, train_module
 from sk_distill.training.batches import TensorBatches, TensorRows
 from sk_distill.training.devices import threads
 from sk_distill.training.holdout import holdout_mask
 from sk_distill.training.lbfgs import ScipyLBFGS
+from sk_distill.training.preconditioner import Preconditioner
 
 X, Y = make_classification(
     400, 6, n_informative=4, n_classes=3, class_sep=0.5, random_state=0
@@ -82,6 +84,27 @@ def test_scipy_lbfgs_penalises_by_group():
     loss = optimizer.step(closure)
     assert_allclose([a.item(), b.item()], [0.25, 1.0], atol=1e-9)
     assert_allclose(loss, 0.75**2 / 2)
+
+
+def test_scipy_lbfgs_takes_the_newton_step_where_the_curvature_is_known():
+    """The first step that scipy tries is of length one, even a hair from the end.
+
+    The line search then had to find its way back from far beyond.
+    """
+    hessian = np.array([[4.0, 1.0], [1.0, 0.5]])
+    x = torch.nn.Parameter(torch.full((2,), 1e-4, dtype=torch.float64))
+    optimizer = ScipyLBFGS([x], tol=1e-12, preconditioner=Preconditioner(hessian))
+    seen = []
+
+    def closure():
+        at = x.detach().numpy().copy()
+        seen.append(at)
+        x.grad = torch.from_numpy(hessian @ at)
+        return torch.tensor(at @ hessian @ at / 2)
+
+    optimizer.step(closure)
+    assert len(seen) == 2
+    assert_allclose(x.detach(), [0, 0], atol=1e-15)
 
 
 def test_holdout_is_stratified():
@@ -187,6 +210,22 @@ def test_number_of_threads_is_left_as_it_was():
     before = torch.get_num_threads()
     MLPStudent(max_iter=1).fit(X, Y)
     assert torch.get_num_threads() == before
+
+
+class ThreadCount(Callback):
+    def on_train_begin(self, net, **_):
+        self.n_threads = torch.get_num_threads()
+
+
+def test_a_small_linear_fit_keeps_to_one_thread():
+    """Two threads wait for each other: with a core taken a fit was 40 times slower."""
+    count, before = ThreadCount(), torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        LinearStudent(callbacks=[count]).fit(X, Y)
+    finally:
+        torch.set_num_threads(before)
+    assert count.n_threads == 1
 
 
 def test_teacher_averages_the_probabilities_of_its_members():

@@ -32,6 +32,9 @@ from sk_distill.encoding.table import Table
 # mean, so this bound touches only rows to come, and keeps them finite in float32.
 _MOST_DEVIATIONS = 1e6
 
+# The squares of larger numbers than this overflow when they are added up.
+_LARGEST_SQUARED = 1e100
+
 # Rows at a time: the float64 intermediate never grows with the table.
 _BLOCK_ROWS = 8192
 
@@ -164,11 +167,14 @@ class TableEncoder:
         return middle
 
     def _fit_scale(self, X: NDArray[Any], weight: NDArray[Any] | None) -> None:
+        peaks = np.fmax.reduce(np.abs(X), axis=0).astype(np.float64)
+        unit = np.where(peaks > _LARGEST_SQUARED, peaks, 1.0)
         with np.errstate(divide="ignore", invalid="ignore"):
-            scaler = StandardScaler().fit(X, sample_weight=weight)
+            small = X if (unit == 1).all() else X / unit
+            scaler = StandardScaler().fit(small, sample_weight=weight)
         # A column without a single number has no mean.
-        self.mean_ = np.nan_to_num(scaler.mean_)
-        self.scale_ = np.nan_to_num(scaler.scale_, nan=1.0)
+        self.mean_ = np.nan_to_num(scaler.mean_) * unit
+        self.scale_ = np.nan_to_num(scaler.scale_, nan=1.0) * unit
 
     def product(
         self, positions: NDArray[Any], weights: NDArray[Any]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from copy import copy
+from copy import copy, deepcopy
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 
+from sk_distill._sklearn import CallbackSupportMixin
 from sk_distill.encoding import TARGET_AWARE
 from sk_distill.networks.knowledge import (
     SOFT_TARGETS_ALONE,
@@ -24,6 +25,7 @@ from sk_distill.networks.parameters import (
 )
 from sk_distill.networks.reading import ReadingClassifier
 from sk_distill.networks.rows import Rows
+from sk_distill.progress import fit_task
 from sk_distill.validation import draw_seed, name_of, unchanged_on_failure
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from sk_distill.training import Objective, TrainingData, TrainingPlan
 
 
-class NetworkClassifier(ReadingClassifier):
+class NetworkClassifier(CallbackSupportMixin, ReadingClassifier):
     """A classifier that is trained as a torch network on labels, soft targets or both.
 
     A subclass says how its parameters are checked (:meth:`_check_parameters`) and
@@ -136,12 +138,13 @@ class NetworkClassifier(ReadingClassifier):
 
             from sk_distill.training import Objective
 
-            self._train_alone(
-                self._encode(rows, transfer),
-                Objective(distillation_weight, temperature, loss, knowledge.shares),
-                draw_seed(self.random_state),
-                warm=warm,
+            objective = Objective(
+                distillation_weight, temperature, loss, knowledge.shares
             )
+            data, seed = self._encode(rows, transfer), draw_seed(self.random_state)
+            n_steps = self._n_steps(len(data.inputs))
+            with fit_task(self, X, y, sample_weight, n_steps, self._as_fitted):
+                self._train_alone(data, objective, seed, warm=warm)
         return self
 
     def fit_path(
@@ -324,6 +327,16 @@ class NetworkClassifier(ReadingClassifier):
         """Set what a training says of itself."""
         self.n_iter_, self.history_ = n_iter, history
         self.loss_curve_ = history["train_loss"]
+
+    def _as_fitted(self, module: Any) -> dict[str, Any]:
+        """Return the attributes that the classifier would have with a module kept."""
+        fitted = copy(self)
+        fitted._keep(deepcopy(module).to("cpu").eval())
+        return dict(vars(fitted))
+
+    def _n_steps(self, n_rows: int) -> int:
+        """Return the epochs or iterations of a training at most."""
+        return self._plan(n_rows, 0).n_steps
 
     def _shipped(self) -> Self:
         """Return what a user ships: the classifier itself."""

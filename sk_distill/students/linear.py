@@ -22,6 +22,7 @@ from sk_distill.networks.mlp import (
     write_weights,
 )
 from sk_distill.networks.parameters import check_training_parameters, make_plan
+from sk_distill.progress import unwatched
 from sk_distill.students.effects import FeatureEffect, feature_effects
 from sk_distill.validation import check_boolean, check_choice, check_real, name_of
 
@@ -99,7 +100,7 @@ class LinearStudent(NetworkClassifier):
     random_state : int, RandomState or None, default=None
         Seed of everything that is random.
     verbose : int, default=0
-        1 prints a line an epoch.
+        1 prints a line an epoch, 2 also one when the fit is done.
 
     Attributes
     ----------
@@ -327,7 +328,8 @@ class LinearStudent(NetworkClassifier):
         """
         begin = copy(self)
         begin.callbacks, begin.verbose = None, 0
-        begin._train(data, objective.with_cross_entropy(), seed, warm=False)
+        with unwatched():
+            begin._train(data, objective.with_cross_entropy(), seed, warm=False)
         for name in ("coef_", "slot_coef_", "intercept_"):
             if hasattr(begin, name):
                 setattr(self, name, getattr(begin, name))

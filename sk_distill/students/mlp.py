@@ -124,7 +124,7 @@ class MLPStudent(NetworkClassifier):
     random_state : int, RandomState or None, default=None
         Seed of everything that is random.
     verbose : int, default=0
-        1 prints a line an epoch.
+        1 prints a line an epoch, 2 also one when the fit is done.
 
     Attributes
     ----------

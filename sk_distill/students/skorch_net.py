@@ -67,6 +67,10 @@ class SkorchStudent(NetworkClassifier):
         )
         return loss_curves(self.net_.history)
 
+    def _n_steps(self, n_rows: int) -> int:
+        """Return nothing: how long a net trains is for its own callbacks to tell."""
+        return 0
+
     def _check_module(self, table: Table, n_classes: int) -> None:
         from sk_distill.training.distilling_net import net_logits
 

@@ -35,7 +35,7 @@ _SMALL_BATCH = 20_000_000
 _SMALL_BATCH_OF_STACK = 2_000_000
 
 # Iterations that cost as much as to look at the curvature anew.
-_MOST_STEPS = 8
+_MOST_STEPS = 4
 
 # How much of solutions is added and taken away to point to the next one.
 _FARTHEST = 30
@@ -179,7 +179,8 @@ def _curvature_at(
     rows = inputs
     if not isinstance(inputs, SlotRows):
         rows = torch.from_numpy(inputs).to(device)
-    with torch.no_grad(), threads(None):
+    n_threads = _threads(module, plan, len(inputs), device)
+    with torch.no_grad(), threads(n_threads):
         logits = both_columns(module(rows))
         return _precondition(data, plan, logits.softmax(-1).cpu().numpy())
 
@@ -317,9 +318,10 @@ def _threads(
     module: nn.Module, plan: TrainingPlan, n_rows: int, device: torch.device
 ) -> int | None:
     """Return 1 where a second thread would cost more than it saves."""
-    if device.type != "cpu" or plan.solver == "lbfgs":
+    if device.type != "cpu":
         return None
-    n_rows = min(n_rows, plan.batch_size)
+    if plan.solver != "lbfgs":
+        n_rows = min(n_rows, plan.batch_size)
     if isinstance(module, StackedMLP | JointModule):
         n_products = module.n_products(n_rows, device.type)
         is_stack = getattr(module, "n_members", 1) > 1

@@ -43,6 +43,9 @@ class ScipyLBFGS(torch.optim.Optimizer):
         Returns the variables for where the parameters are now. They take the place of
         those that have led nowhere in 50 iterations: far from the start the curvature
         may be quite another.
+    on_iteration : callable or None
+        Called after each iteration, with the parameters where it ended; returns whether
+        to stop.
 
     Attributes
     ----------
@@ -61,6 +64,7 @@ class ScipyLBFGS(torch.optim.Optimizer):
         tol: float = 1e-6,
         preconditioner: Preconditioner | None = None,
         recondition: Callable[[], Preconditioner | None] | None = None,
+        on_iteration: Callable[[], bool] | None = None,
     ) -> None:
         defaults = {
             "weight_decay": weight_decay,
@@ -73,6 +77,7 @@ class ScipyLBFGS(torch.optim.Optimizer):
         self.tol = tol
         self.preconditioner = preconditioner
         self.recondition = recondition
+        self.on_iteration = on_iteration
         self.result: OptimizeResult | None = None
         self.losses: list[float] = []
 
@@ -90,9 +95,10 @@ class ScipyLBFGS(torch.optim.Optimizer):
 
         at = self.preconditioner
         largest = np.inf
+        unit = 1.0
 
         def parameters(u: NDArray[Any]) -> NDArray[Any]:
-            return u if at is None else at.to_parameters(u)
+            return u if at is None else at.to_parameters(unit * u)
 
         def penalty(x: NDArray[Any]) -> float:
             return float(x @ (0.5 * (curvature @ x) - force))
@@ -107,26 +113,36 @@ class ScipyLBFGS(torch.optim.Optimizer):
             gradient += curvature @ x - force
             largest = np.abs(gradient).max()
             value = loss + penalty(x)
-            return value, gradient if at is None else at.to_gradient(gradient)
+            return value, gradient if at is None else unit * at.to_gradient(gradient)
 
         def record(intermediate_result: OptimizeResult) -> None:
             loss = intermediate_result.fun - penalty(parameters(intermediate_result.x))
             self.losses.append(float(loss))
             # scipy would look at the gradient for the variables.
-            if largest <= self.tol:
+            stops = False
+            if self.on_iteration is not None:
+                _write(params, parameters(intermediate_result.x))
+                stops = self.on_iteration()
+            if stops or largest <= self.tol:
                 raise StopIteration
 
         self.losses = []
         n_iter = 0
         while True:
-            u = _read(params)
+            u, unit = _read(params), 1.0
             if at is not None:
                 u = at.to_variables(u)
-            # scipy begins by looking where we look now.
-            first = [value_and_gradient(u)]
+            value, gradient = value_and_gradient(u)
             if largest <= self.tol:
-                result = OptimizeResult(x=u, fun=first[0][0], nit=0, status=0)
+                result = OptimizeResult(x=u, fun=value, nit=0, status=0)
                 break
+            if at is not None:
+                # scipy's first step is of length one, however near the end is. Where
+                # all curvature is one the gradient itself is the step to take.
+                unit = float(np.linalg.norm(gradient))
+                u, gradient = u / unit, unit * gradient
+            # scipy begins by looking where we have just looked.
+            first = [(value, gradient)]
             n_left = self.max_iter - n_iter
             recondition = None if at is None else self.recondition
             result = minimize(

@@ -32,6 +32,7 @@ from sk_distill.training.plan import TrainingPlan
 from sk_distill.training.preconditioner import Preconditioner
 from sk_distill.training.schedule import SCHEDULES
 from sk_distill.training.stacked_objective import StackedObjective
+from sk_distill.training.steps import EpochSteps, Step
 from sk_distill.training.tensor_net import TensorNet
 
 # What a user may say of the net; all else has a parameter of its own, or no meaning
@@ -39,7 +40,13 @@ from sk_distill.training.tensor_net import TensorNet
 _NET_PARAMS = ("optimizer", "lr", "max_epochs", "batch_size", "compile")
 
 # Callbacks that the net has itself, by their names.
-_OWN_CALLBACKS = ("best_weights", "early_stopping", "epoch_timer", "print_log")
+_OWN_CALLBACKS = (
+    "best_weights",
+    "early_stopping",
+    "epoch_steps",
+    "epoch_timer",
+    "print_log",
+)
 
 
 def check_plan(owner: str, plan: TrainingPlan) -> None:
@@ -183,6 +190,7 @@ def make_net(
             "optimizer__weight_decay": alpha,
             "optimizer__preconditioner": preconditioner,
             "optimizer__recondition": recondition,
+            "optimizer__on_iteration": _on_iteration(plan.step, module),
             # Biases go free of the penalty.
             "optimizer__param_groups": [
                 ("*bias*", {"weight_decay": 0.0}),
@@ -228,7 +236,14 @@ def make_net(
                 sink=noop,
             )
             callbacks.append(("early_stopping", stopping))
+        if plan.step is not None:
+            callbacks.append(("epoch_steps", EpochSteps(plan.step)))
     return kind(**(params | {"callbacks": callbacks} | net_params))
+
+
+def _on_iteration(step: Step | None, module: nn.Module) -> Callable[[], bool] | None:
+    """Return what makes an iteration a step of a larger task."""
+    return None if step is None else lambda: step("iteration")(module)
 
 
 def _squared_norm(anchor: NDArray[Any]) -> float:

@@ -1,6 +1,6 @@
 """How a network is trained, as one value."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +11,8 @@ class TrainingPlan:
 
     ``schedule`` names how the step size changes from ``learning_rate``, its largest;
     ``alpha`` is the strength of the L2 penalty, divided by the total weight of the
-    rows; ``weight_decay`` is AdamW's, decoupled from the loss.
+    rows; ``weight_decay`` is AdamW's, decoupled from the loss. ``step`` is told of each
+    epoch, or iteration of "lbfgs" (see :class:`EpochSteps`).
     """
 
     solver: str
@@ -30,3 +31,9 @@ class TrainingPlan:
     callbacks: Sequence[Any] = ()
     net_params: Mapping[str, Any] = field(default_factory=dict)
     verbose: int = 0
+    step: Callable[[str], Callable[[Any], bool]] | None = None
+
+    @property
+    def n_steps(self) -> int:
+        """Return the epochs or iterations that it takes at most."""
+        return int(self.net_params.get("max_epochs", self.max_iter))

@@ -1,0 +1,42 @@
+"""Telling the task of a fit of each epoch or iteration."""
+
+from collections.abc import Callable
+from typing import Any
+
+from skorch.callbacks import Callback
+
+Step = Callable[[str], Callable[[Any], bool]]
+
+
+class EpochSteps(Callback):
+    """A skorch callback that makes each epoch a step of a larger task.
+
+    It comes last: the others have seen an epoch with which it ends training.
+
+    Parameters
+    ----------
+    step : callable
+        Begins a step of the name that it is given, and returns what ends it. That takes
+        the module as it is then, and returns whether training is to end.
+    """
+
+    def __init__(self, step: Step) -> None:
+        self.step = step
+
+    def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
+        """Begin the step."""
+        self._end: Callable[[Any], bool] | None = self.step("epoch")
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        """End the step, and training with it if that is wanted."""
+        assert self._end is not None
+        end, self._end = self._end, None
+        if end(net.module_):
+            # skorch's own way for a callback to end training.
+            raise KeyboardInterrupt
+
+    def on_train_end(self, net: Any, **kwargs: Any) -> None:
+        """End the step of an epoch with which another callback ended training."""
+        if self._end is not None:
+            self._end(net.module_)
+            self._end = None

@@ -1,0 +1,265 @@
+import pickle
+from collections import Counter
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.datasets import make_classification
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
+from sklearn.model_selection import GridSearchCV
+from sklearn.naive_bayes import GaussianNB
+from skorch.callbacks import Callback
+from torch import nn
+
+from sk_distill import (
+    DistilledClassifier,
+    DistilledClassifierCV,
+    LinearStudent,
+    MLPStudent,
+    MLPTeacher,
+)
+
+X, Y = make_classification(200, 6, n_informative=4, random_state=0)
+NETWORK = MLPTeacher(4, n_members=1, max_iter=3, random_state=0)
+STUDENT = MLPStudent(4, max_iter=5, random_state=0)
+
+
+def test_verbose_2_says_what_is_done_when_it_is_done(capsys):
+    DistilledClassifier(GaussianNB(), STUDENT, teacher_cv=2, verbose=2).fit(X, Y)
+    lines = capsys.readouterr().out.splitlines()
+    assert all(line.endswith(" s") for line in lines)
+    done = [line.rsplit(", ", 1)[0] for line in lines]
+    parts = ["teacher", "teacher", "teacher", "teachers", "student", "fit"]
+    assert done == [f"DistilledClassifier: {part}" for part in parts]
+
+
+def test_less_than_verbose_2_says_nothing_of_it(capsys):
+    DistilledClassifier(GaussianNB(), STUDENT, verbose=1).fit(X, Y)
+    assert "fit" not in capsys.readouterr().out
+
+
+callbacks = pytest.importorskip("sklearn.callback")
+
+
+class Recorder:
+    """Notes each task that begins and ends, as the names on the way to it."""
+
+    max_propagation_depth = None
+
+    def __init__(self, stop_at=None, fail_at=None):
+        self.stop_at = stop_at
+        self.fail_at = fail_at
+        self.begun, self.ended, self.fitted = [], [], []
+        self.n_running = 0
+
+    def setup(self, estimator, context):
+        self.n_running += 1
+
+    def teardown(self, estimator, context):
+        self.n_running -= 1
+
+    def on_fit_task_begin(self, estimator, context):
+        self.begun.append(path_of(context))
+        if len(self.begun) == self.fail_at:
+            raise ZeroDivisionError
+
+    def on_fit_task_end(
+        self, estimator, context, *, X=None, y=None, fitted_estimator=None
+    ):
+        self.ended.append(path_of(context))
+        self.fitted.append(fitted_estimator)
+        if type(estimator).__module__.startswith("sk_distill"):
+            assert len(X) == len(y)
+        return self.ended[-1][-1] == self.stop_at
+
+
+def path_of(context):
+    names = []
+    while context is not None:
+        names.insert(0, context.source_task_name or context.task_name)
+        context = context.parent
+    return tuple(names)
+
+
+def test_epochs_of_a_student_are_steps_of_its_fit():
+    recorder = Recorder()
+    student = clone(STUDENT).set_callbacks(recorder).fit(X, Y)
+    assert recorder.begun == [("fit",)] + [("fit", "epoch")] * student.n_iter_
+    assert recorder.ended == [("fit", "epoch")] * student.n_iter_ + [("fit",)]
+    assert recorder.n_running == 0
+    assert [name for name in vars(student) if name.startswith("_")] == [
+        "_skl_callbacks"
+    ]
+
+
+def test_an_epoch_that_early_stopping_ends_is_ended_once():
+    recorder = Recorder()
+    student = MLPStudent(
+        4, learning_rate="constant", max_iter=50, n_iter_no_change=1, tol=0.1
+    )
+    student.set_callbacks(recorder).fit(X, Y)
+    assert student.n_iter_ < 50
+    assert Counter(recorder.begun) == Counter(recorder.ended)
+    assert recorder.begun.count(("fit", "epoch")) == student.n_iter_
+
+
+def test_iterations_of_lbfgs_are_steps_too():
+    recorder = Recorder()
+    student = LinearStudent().set_callbacks(recorder).fit(X, Y)
+    assert recorder.ended.count(("fit", "iteration")) == student.n_iter_ > 2
+
+
+@pytest.mark.parametrize(
+    ("student", "step"), [(STUDENT, "epoch"), (LinearStudent(), "iteration")]
+)
+def test_a_callback_can_stop_a_fit(student, step):
+    student = clone(student).set_callbacks(Recorder(stop_at=step)).fit(X, Y)
+    assert student.n_iter_ == 1
+    assert student.predict_proba(X).shape == (200, 2)
+
+
+@pytest.mark.parametrize("student", [STUDENT, LinearStudent(), NETWORK])
+def test_what_a_callback_may_score_is_what_was_trained_so_far(student):
+    recorder = Recorder()
+    student = clone(student).set_callbacks(recorder).fit(X, Y)
+    *steps, whole = [each.predict_proba(X) for each in recorder.fitted]
+    assert_array_equal(whole, student.predict_proba(X))
+    losses = [log_loss(Y, proba) for proba in steps]
+    assert len(set(losses)) == len(losses)
+    # With no epoch better than the last one, nothing is put back at the end.
+    if "valid_loss" not in student.history_ or (
+        student.history_["valid_loss"].argmin() == student.n_iter_ - 1
+    ):
+        assert_allclose(steps[-1], whole, atol=1e-12)
+
+
+def test_bars_reach_from_a_search_down_to_epochs():
+    recorder = Recorder()
+    distilled = DistilledClassifier(NETWORK, STUDENT, teacher_cv=2, random_state=0)
+    search = GridSearchCV(distilled, {"distillation_weight": [1.0, 2.0]}, cv=2)
+    search.set_callbacks(recorder).fit(X, Y)
+    assert Counter(recorder.begun) == Counter(recorder.ended)
+    fit = ("fit", "search", "candidate-split-evaluation")
+    counts = Counter(recorder.begun)
+    assert counts[*fit, "teachers", "teacher"] == 4 * 3
+    assert counts[*fit, "teachers", "teacher", "epoch"] == 4 * 3 * 3
+    assert counts[*fit, "student", "epoch"] == 4 * 5
+    assert recorder.n_running == 0
+    assert not hasattr(search.best_estimator_, "_skl_callbacks")
+
+
+@pytest.mark.parametrize(
+    ("student", "step"), [(STUDENT, "epoch"), (LinearStudent(), "iteration")]
+)
+def test_a_path_has_folds_and_the_steps_of_their_students(student, step):
+    recorder = Recorder()
+    model = DistilledClassifierCV(
+        GaussianNB(), student, distillation_weights=3, cv=2, random_state=0
+    )
+    with pytest.warns(UserWarning, match="distilling does not help"):
+        model.set_callbacks(recorder).fit(X, Y)
+    counts = Counter(recorder.ended)
+    assert counts[("fit", "teachers", "teacher")] == 3
+    assert counts[("fit", "folds", "fold")] == 2
+    assert counts[("fit", "folds", "fold", step)] > 2
+    assert counts[("fit", "student", step)] == model.student_.n_iter_
+
+
+def test_one_loop_for_both_has_epochs():
+    recorder = Recorder()
+    model = DistilledClassifier(NETWORK, STUDENT, schedule="joint", random_state=0)
+    model.set_callbacks(recorder).fit(X, Y)
+    both = ("fit", "teacher and student")
+    assert recorder.ended == [(*both, "epoch")] * 5 + [both, ("fit",)]
+
+
+def test_a_teacher_that_knows_no_callbacks_is_one_task():
+    recorder = Recorder()
+    model = DistilledClassifier(GaussianNB(), STUDENT).set_callbacks(recorder)
+    model.fit(X, Y)
+    assert recorder.ended[:2] == [("fit", "teachers", "teacher"), ("fit", "teachers")]
+
+
+def test_a_teacher_of_scikit_learn_tells_of_its_iterations():
+    recorder = Recorder()
+    DistilledClassifier(LogisticRegression(), STUDENT).set_callbacks(recorder).fit(X, Y)
+    assert ("fit", "teachers", "teacher", "lbfgs-iter") in recorder.ended
+
+
+def test_callbacks_do_not_make_a_cache_fit_teachers_again(tmp_path):
+    recorder = Recorder()
+    model = DistilledClassifier(
+        GaussianNB(), STUDENT, memory=str(tmp_path), random_state=0
+    )
+    model.fit(X, Y)
+    before = model.predict_proba(X)
+    model.set_callbacks(recorder).fit(X, Y)
+    assert ("fit", "student") in recorder.ended
+    assert ("fit", "teachers") not in recorder.ended
+    assert_array_equal(model.predict_proba(X), before)
+
+
+def test_being_watched_changes_no_result():
+    watched = DistilledClassifier(NETWORK, STUDENT, teacher_cv=2, random_state=0)
+    plain = clone(watched).fit(X, Y)
+    watched.set_callbacks(Recorder()).fit(X, Y)
+    assert_array_equal(watched.predict_proba(X), plain.predict_proba(X))
+
+
+def test_a_failed_fit_tears_down_and_leaves_the_earlier_one():
+    """What tears down stood among the attributes that a failed fit puts back."""
+    model = DistilledClassifier(GaussianNB(), STUDENT, random_state=0).fit(X, Y)
+    before = model.predict_proba(X)
+    recorder = Recorder(fail_at=5)
+    with pytest.raises(ZeroDivisionError):
+        model.set_callbacks(recorder).fit(X, Y)
+    assert recorder.n_running == 0
+    assert_array_equal(model.predict_proba(X), before)
+    model.set_callbacks(Recorder()).fit(X, Y)
+
+
+def test_a_watched_student_can_be_pickled_and_cloned():
+    monitor = callbacks.ScoringMonitor(scoring="neg_log_loss")
+    student = clone(STUDENT).set_callbacks(monitor).fit(X, Y)
+    again = pickle.loads(pickle.dumps(student))
+    assert_array_equal(again.predict_proba(X), student.predict_proba(X))
+    assert clone(student)._skl_callbacks == [monitor]
+
+
+def test_the_question_whether_the_teacher_is_any_good_is_not_told_of():
+    """The plain student that answers it is a clone, and had the user's callbacks."""
+    recorder = Recorder()
+    student = clone(STUDENT).set_callbacks(recorder)
+    recorder.max_propagation_depth = 0
+    DistilledClassifier(GaussianNB(), student, random_state=0).fit(X, Y)
+    assert recorder.ended.count(("fit",)) == 1
+
+
+def test_a_module_has_epochs_and_a_callback_of_skorch_beside_them():
+    class Count(Callback):
+        n_epochs = 0
+
+        def on_epoch_end(self, net, **_):
+            Count.n_epochs += 1
+
+    recorder = Recorder()
+    student = MLPStudent(4, max_iter=3, callbacks=[Count])
+    model = DistilledClassifier(nn.Linear, student, random_state=0)
+    model.set_callbacks(recorder).fit(X, Y)
+    assert Count.n_epochs == 3
+    counts = Counter(recorder.ended)
+    assert counts[("fit", "student", "epoch")] == 3
+    assert counts[("fit", "teachers", "teacher", "epoch")] == model.teacher_.n_iter_
+
+
+def test_the_progress_bar_of_scikit_learn(capsys):
+    pytest.importorskip("rich")
+    model = DistilledClassifier(NETWORK, STUDENT, random_state=0)
+    bar = callbacks.ProgressBar(max_propagation_depth=None)
+    model.set_callbacks(bar).fit(X, Y)
+    shown = capsys.readouterr().out
+    for task in ("fit", "teachers #0", "teacher | MLP", "student | MLP"):
+        assert f"DistilledClassifier - {task}" in shown
+    assert np.char.count(shown, "100%") + np.char.count(shown, "10…") >= 4
