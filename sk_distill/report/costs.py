@@ -82,7 +82,7 @@ def n_parameters(model: Any) -> int | None:
     if hasattr(model, "steps"):
         return n_parameters(model.steps[-1][1])
     module = getattr(model, "module_", getattr(model, "module", None))
-    if is_torch_module(module):
+    if module is not None and is_torch_module(module):
         return sum(weight.numel() for weight in module.parameters())
     if hasattr(model, "tree_"):
         return int(model.tree_.node_count)
