@@ -5,6 +5,7 @@ import re
 import sys
 import warnings
 from html.parser import HTMLParser
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -272,7 +273,24 @@ def test_what_is_retained_is_named(two):
     assert "log loss" in result.retained
     shown = f"{result.retained['log loss']:.0%} in log loss"
     assert shown in " ".join(str(result).split())
-    assert "plain student, the student keeps" not in str(report(model, X, y))
+    assert "the student keeps" not in str(report(model, X, y))
+
+
+def test_nothing_is_retained_of_an_improvement_within_chance(two):
+    model, X, y = two
+    teacher = model.teacher_.predict_proba(X)
+    # The teacher, but for one row: a little worse, or a little better.
+    proba = teacher.copy()
+    proba[0] = np.where(np.arange(2) == y[0], 0.2, 0.8)
+    plain = SimpleNamespace(classes_=model.classes_, predict_proba=lambda X: proba)
+    unsure = report(model, X, y, plain_student=plain, n_bootstraps=50, random_state=0)
+    assert "log loss" not in unsure.retained
+    certain = report(model, X, y, plain_student=plain, n_bootstraps=0)
+    assert "log loss" in certain.retained
+    assert list(unsure.differences) == [
+        ("student", "teacher"),
+        ("student", "plain student"),
+    ]
 
 
 # Costs.
