@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from itertools import pairwise
 from types import SimpleNamespace
 
 import matplotlib
@@ -29,6 +30,7 @@ from sk_distill.plot import (
     FidelityDisplay,
     TrainingCurveDisplay,
 )
+from sk_distill.plot.style import curve_style
 
 matplotlib.use("Agg")
 plt = pytest.importorskip("matplotlib.pyplot")
@@ -391,6 +393,14 @@ def test_names_are_text(text):
     display = FeatureEffectsDisplay.from_estimator(student, X)
     display.figure_.canvas.draw()
     assert display.axes_[0].get_xlabel().replace("\\", "") == text
+
+
+def test_curves_differ_without_their_colours_too():
+    styles = [curve_style(i) for i in range(24)]
+    assert len({tuple(style.values()) for style in styles}) == 24
+    for one, next_one in pairwise(styles):
+        assert one["color"] != next_one["color"]
+        assert one["linestyle"] != next_one["linestyle"]
 
 
 def test_no_text_lies_on_another(search, binary):

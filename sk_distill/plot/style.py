@@ -48,12 +48,15 @@ def density_colours() -> Any:
 def curve_style(i: int) -> dict[str, Any]:
     """Return colour and line style of the i-th of several curves.
 
-    After the last colour they begin anew with another line style.
+    Who cannot tell blue from green can tell lines from dashes: neighbours differ in
+    both, and 24 curves in one of them.
     """
-    rounds, colour = divmod(i, len(COLOURS))
+    n_colours, n_styles = len(COLOURS), len(_LINE_STYLES)
+    # After twelve the pairs of six colours and four styles would begin anew.
+    style = i + i // np.lcm(n_colours, n_styles)
     return {
-        "color": COLOURS[colour],
-        "linestyle": _LINE_STYLES[rounds % len(_LINE_STYLES)],
+        "color": COLOURS[i % n_colours],
+        "linestyle": _LINE_STYLES[style % n_styles],
     }
 
 

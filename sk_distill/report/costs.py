@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sk_distill._sklearn import count_nodes
+from sk_distill.validation import is_torch_module
 
 # A measurement takes about so many seconds, and the fastest of some counts: what else
 # the machine does can only slow a call down.
@@ -80,8 +81,9 @@ def n_parameters(model: Any) -> int | None:
                 return sum(known)
     if hasattr(model, "steps"):
         return n_parameters(model.steps[-1][1])
-    if hasattr(model, "module_"):
-        return sum(weight.numel() for weight in model.module_.parameters())
+    module = getattr(model, "module_", getattr(model, "module", None))
+    if module is not None and is_torch_module(module):
+        return sum(weight.numel() for weight in module.parameters())
     if hasattr(model, "tree_"):
         return int(model.tree_.node_count)
     if hasattr(model, "layers_"):

@@ -26,7 +26,7 @@ from sk_distill.plot import (
     TrainingCurveDisplay,
 )
 from sk_distill.report.costs import cost_of
-from sk_distill.report.measures import OF_LABELS, measure_all
+from sk_distill.report.measures import OF_LABELS, Interval, measure_all
 from sk_distill.report.result import DistillationReport
 from sk_distill.report.slices import FEWEST_ROWS, worst_slices
 from sk_distill.soft_targets import weight_params
@@ -35,6 +35,9 @@ from sk_distill.validation import check_probabilities, draw_seed, name_of
 _OWNER = "distillation_report"
 
 _N_SLICES = 8
+
+# Whose difference is what there is to keep.
+_TO_KEEP = ("teacher", "plain student")
 
 
 def distillation_report(
@@ -160,9 +163,12 @@ def distillation_report(
     if plain_student is not None:
         proba_of["plain student"] = _ask_plain(plain_student, X, classes)
     pairs = [("student", name) for name in proba_of if name != "student"]
+    if len(proba_of) == 3:
+        pairs.append(_TO_KEEP)
     measures, differences = measure_all(
         proba_of, codes, teacher_said, pairs, n_bootstraps, seed
     )
+    to_keep = differences.pop(_TO_KEEP, {})
 
     row = safe_indexing(X, [0])
     models = {"teacher": teacher, "student": student, "plain student": plain_student}
@@ -191,7 +197,7 @@ def distillation_report(
         n_bootstraps=n_bootstraps,
         measures=measures,
         differences=differences,
-        retained=_retained(measures),
+        retained=_retained(measures, to_keep),
         costs=costs,
         slices=slices,
         notes=notes,
@@ -263,17 +269,22 @@ def _ask_plain(plain: Any, X: Any, classes: NDArray[Any]) -> NDArray[np.float64]
     return proba[:, [known.index(label) for label in classes.tolist()]]
 
 
-def _retained(measures: dict[str, dict[str, Any]]) -> dict[str, float]:
-    """Return the share of the teacher's improvement that is kept, where it has one."""
-    if len(measures) < 3:
-        return {}
+def _retained(
+    measures: dict[str, dict[str, Interval]], to_keep: dict[str, Interval]
+) -> dict[str, float]:
+    """Return the share that is kept of what the teacher improves beyond chance.
+
+    Of next to nothing any share could be kept.
+    """
     retained = {}
-    for name, higher_is_better in OF_LABELS.items():
-        plain, student, teacher = (
-            measures[model][name].value * (1 if higher_is_better else -1)
-            for model in ("plain student", "student", "teacher")
-        )
-        if np.isfinite([plain, student, teacher]).all() and teacher > plain:
+    for name, improvement in to_keep.items():
+        sign = 1 if OF_LABELS[name] else -1
+        known = [sign * end for end in improvement if np.isfinite(end)]
+        if known and min(known) > 0:
+            plain, student, teacher = (
+                sign * measures[model][name].value
+                for model in ("plain student", "student", "teacher")
+            )
             retained[name] = retained_improvement(plain, student, teacher)
     return retained
 

@@ -43,7 +43,8 @@ class DistillationReport:
         The same for the first less the second, resampled in pairs.
     retained : dict of str to float
         :func:`sk_distill.metrics.retained_improvement` by measure; only where the
-        teacher is better than the plain student.
+        teacher is better than the plain student, with the whole interval of the
+        difference if there is one.
     costs : dict of str to Cost
         Bytes, microseconds a row, and parameters.
     slices : list of Slice
@@ -88,6 +89,7 @@ class DistillationReport:
         remarks = []
         if self.retained:
             kept = ", ".join(f"{x:.0%} in {name}" for name, x in self.retained.items())
+            kept = kept.replace("-", "−")
             remarks.append(
                 "Of what the teacher does better than the plain student, the student "
                 f"keeps {kept}."
