@@ -206,6 +206,14 @@ def test_categories_that_are_numbers(kind, with_missing, path):
     assert_same(session, student, frame)
 
 
+def test_categories_that_float32_cannot_tell_apart(path):
+    codes = pd.Categorical(FRAME["whole"] % 2 + 2**24)
+    frame = FRAME.assign(whole=codes)
+    student = student_of("standard", ()).fit(frame, Y)
+    with pytest.raises(ValueError, match="of 2 only 1 are left; expected levels that"):
+        to_onnx(student, path)
+
+
 def test_an_array_with_text_has_an_input_for_each_column(path):
     objects = FRAME.astype(object).to_numpy()
     student = student_of("standard", (4,)).fit(objects, Y)

@@ -64,7 +64,7 @@ class Graph:
         return output
 
     def cast(self, value: str, dtype: str) -> str:
-        """Add a conversion to "FLOAT", "DOUBLE" or "INT64"."""
+        """Add a conversion to "FLOAT" or "INT64"."""
         import onnx
 
         return self.node("Cast", [value], {"to": getattr(onnx.TensorProto, dtype)})
@@ -80,8 +80,7 @@ def write_student(
     """Add all that a student does with a row.
 
     The weights are stored as the student stores them; a runtime makes float32 of them
-    when it loads the file. Numbers are shifted and scaled in float64, so that a column
-    far from zero keeps the digits that its float32 cells have; layers are in float32.
+    when it loads the file. All arithmetic is in float32, which every runtime has.
 
     Parameters
     ----------
@@ -143,7 +142,8 @@ def _first_layer(
             left = graph.constant(units.left)
             less = graph.node("Gather", [weights, left], {"axis": 0})
             rows = graph.node("Sub", [rows, less])
-        parts.append(graph.node("MatMul", [_units(graph, encoder, columns), rows]))
+        inputs = [_units(graph, encoder, columns), rows]
+        parts.append(graph.node("Gemm", inputs, {"transA": 1}))
     levels = levels_of(encoder, caller="to_onnx")
     if levels:
         slots = [_slots(graph, columns[j], column) for j, column in levels.items()]
@@ -163,7 +163,10 @@ def _first_layer(
 
 
 def _units(graph: Graph, encoder: TableEncoder, columns: Sequence[str]) -> str:
-    """Add the units of the numeric columns, in float32."""
+    """Add the units of the numeric columns, a row for each.
+
+    Runtimes repeat rows many times faster than columns.
+    """
     units = ramps(encoder)
     numbers = columns
     if len(columns) > 1:
@@ -172,18 +175,31 @@ def _units(graph: Graph, encoder: TableEncoder, columns: Sequence[str]) -> str:
     if len(numbers) > 1:
         x = graph.node("Concat", numbers, {"axis": 1})
     place = np.searchsorted(encoder.numeric_, units.column)
-    x = graph.cast(x, "DOUBLE")
+    x = graph.node("Transpose", [graph.cast(x, "FLOAT")], {"perm": [1, 0]})
     if not np.array_equal(place, np.arange(len(encoder.numeric_))):
-        x = graph.node("Gather", [x, graph.constant(place)], {"axis": 1})
+        x = graph.node("Gather", [x, graph.constant(place)], {"axis": 0})
     if not encoder.scales_:
-        return graph.cast(x, "FLOAT")
-    moved = graph.node("Sub", [x, graph.constant(units.shift)])
-    moved = graph.node("Div", [moved, graph.constant(units.width)])
-    bounds = [graph.constant(units.low), graph.constant(units.high)]
+        return x
+    moved = x
+    for part in _in_two(units.shift):
+        moved = graph.node("Sub", [moved, graph.constant(part[:, None])])
+    # In columns of tiny numbers a width may be less than float32 has.
+    width = np.maximum(units.width, np.finfo(np.float32).tiny).astype(np.float32)
+    moved = graph.node("Div", [moved, graph.constant(width[:, None])])
+    bounds = [graph.constant(np.float32(bound)) for bound in (units.low, units.high)]
     clipped = graph.node("Clip", [moved, *bounds])
-    absent = graph.node("IsNaN", [x])
-    filled = graph.node("Where", [absent, graph.constant(units.fill), clipped])
-    return graph.cast(filled, "FLOAT")
+    fill = graph.constant(np.float32(units.fill[:, None]))
+    return graph.node("Where", [graph.node("IsNaN", [x]), fill, clipped])
+
+
+def _in_two(values: NDArray[np.float64]) -> list[NDArray[np.float32]]:
+    """Return two float32 numbers for each, of which it is the sum to 14 digits.
+
+    What is left of a float32 cell when first the one and then the other is taken from
+    it has float32's digits, however far from zero they are.
+    """
+    most = values.astype(np.float32)
+    return [most, (values - most).astype(np.float32)]
 
 
 def _slots(graph: Graph, column: str, levels: Levels) -> str:
@@ -199,7 +215,14 @@ def _slots(graph: Graph, column: str, levels: Levels) -> str:
         slots = slots or {"": levels.others}
     else:
         column = graph.cast(column, "FLOAT")
-        slots = {float(level): slot for level, slot in slots.items()}
+        slots = {float(np.float32(level)): slot for level, slot in slots.items()}
+        if len(slots) < len(levels.slots):
+            raise ValueError(
+                "to_onnx: a categorical column has levels that are one number in "
+                f"float32, of {len(levels.slots)} only {len(slots)} are left; expected "
+                "levels that differ in seven digits. Fit the student on a column of "
+                "strings, e.g. column.astype(str)."
+            )
     found = graph.node(
         "LabelEncoder",
         [column],
