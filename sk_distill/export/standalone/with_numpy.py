@@ -91,7 +91,7 @@ def make_answers(student: dict[str, Any]) -> tuple[Callable, Callable]:
         return [find_level(codes, row[j]) for j, codes in levels]
 
     # Unlike many rows, one is not guarded against numpy's warnings, for the time that
-    # takes: a number 1e154 times a column's width warns of an overflow.
+    # takes: infinity warns before it is refused, and so may numbers beyond 1e154.
     def one(row: Any) -> list[float]:
         try:
             if len(row) != n_columns:
