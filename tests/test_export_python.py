@@ -330,6 +330,7 @@ def test_an_altered_file_fails_its_check(student, binary, tmp_path):
         runpy.run_path(str(path))["self_check"]()
 
 
+@pytest.mark.filterwarnings("ignore:invalid value encountered:RuntimeWarning")
 @pytest.mark.parametrize(
     "student", [LinearStudent(), MLPStudent((4,), max_iter=1, random_state=0)]
 )

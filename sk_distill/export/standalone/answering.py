@@ -19,7 +19,7 @@ def make_predict_proba(student: dict[str, Any]) -> Callable[[Any], list[list[flo
         ``rows`` is a sequence of rows, or an array or a frame; a row has a cell for
         each of COLUMNS, in their order. None and NaN are missing values.
         """
-        if hasattr(rows, "columns"):
+        if type(rows) is not list and hasattr(rows, "columns"):
             rows = rows.to_numpy()
         if len(rows) == 1:
             return [one(rows[0])]

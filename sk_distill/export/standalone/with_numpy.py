@@ -91,7 +91,7 @@ def make_answers(student: dict[str, Any]) -> tuple[Callable, Callable]:
         return [find_level(codes, row[j]) for j, codes in levels]
 
     # Unlike many rows, one is not guarded against numpy's warnings, for the time that
-    # takes: a number 1e154 times a column's width warns of an overflow.
+    # takes: infinity warns before it is refused, and so may numbers beyond 1e154.
     def one(row: Any) -> list[float]:
         try:
             if len(row) != n_columns:
@@ -99,8 +99,13 @@ def make_answers(student: dict[str, Any]) -> tuple[Callable, Callable]:
             x = array([row[j] for j in numeric] if levels else row, float)
         except (TypeError, ValueError, OverflowError):
             x = array(read(row))
-        h = first_of_one(x, find(row) if levels else None)
-        return softmax(finish(h).tolist())
+        codes = array(find(row)) if levels else None
+        logits = finish(first_of_one(x, codes)).tolist()
+        if logits[0] != logits[0]:
+            # A cell was missing, or was infinite.
+            codes = None if codes is None else codes[None]
+            logits = finish(first_of_many(x[None], codes))[0].tolist()
+        return softmax(logits)
 
     def many(rows: Any) -> list[list[float]]:
         try:
@@ -240,7 +245,7 @@ def make_table_first(
     # By turns what values are multiplied by, and slopes.
     pattern = np.tile([1.0, 0.0], len(columns))
     dot, subtract, concatenate = np.dot, np.subtract, np.concatenate
-    limit = MOST_DEVIATIONS**2
+    limit, only_bins = MOST_DEVIATIONS**2, all(columns[j]["edges"] for j in numeric)
 
     def mend(x: Any, segment: Any, share: Any) -> None:
         infinite = np.isinf(x)
@@ -256,7 +261,8 @@ def make_table_first(
         share = entries[1 : 2 * n_numeric : 2]
         subtract(x, left.take(segment), out=share)
         share /= width.take(segment)
-        if not dot(share, share) < limit:
+        # A share of a bin is no number, or from 0 to 1.
+        if not (only_bins or dot(share, share) < limit):
             mend(x, segment, share)
         if codes is not None:
             segment = concatenate((segment, first_level + codes))
