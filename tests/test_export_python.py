@@ -374,7 +374,7 @@ def test_only_fitted_built_in_students_are_taken(binary, tmp_path):
         to_python(MLPStudent(), path)
     with pytest.raises(NotFittedError):
         to_python(DistilledClassifier(), path)
-    with pytest.raises(TypeError, match="to_python: cannot export a LogisticRegression"):
+    with pytest.raises(TypeError, match="cannot export a LogisticRegression"):
         to_python(LogisticRegression().fit(X, y), path)
     model = DistilledClassifier(GaussianNB(), DecisionTreeClassifier()).fit(X, y)
     with pytest.raises(TypeError, match="shipped by that package's means"):
