@@ -377,6 +377,6 @@ def test_only_fitted_built_in_students_are_taken(binary, tmp_path):
     with pytest.raises(TypeError, match="cannot export a LogisticRegression"):
         to_python(LogisticRegression().fit(X, y), path)
     model = DistilledClassifier(GaussianNB(), DecisionTreeClassifier()).fit(X, y)
-    with pytest.raises(TypeError, match="shipped by that package's means"):
+    with pytest.raises(TypeError, match="Ship it by its own package's means"):
         to_python(model, path)
     assert not path.exists()
