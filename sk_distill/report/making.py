@@ -19,12 +19,6 @@ from sk_distill.fitted import (
     teacher_probabilities,
 )
 from sk_distill.metrics import retained_improvement
-from sk_distill.plot import (
-    DistillationPathDisplay,
-    FeatureEffectsDisplay,
-    FidelityDisplay,
-    TrainingCurveDisplay,
-)
 from sk_distill.report.costs import cost_of
 from sk_distill.report.measures import OF_LABELS, Interval, measure_all
 from sk_distill.report.result import DistillationReport
@@ -315,6 +309,14 @@ def _displays(
     student: NDArray[np.float64],
 ) -> dict[str, Any]:
     """Return what there is to draw, by its heading."""
+    # It takes a tenth of the time of the package's own import.
+    from sk_distill.plot import (
+        DistillationPathDisplay,
+        FeatureEffectsDisplay,
+        FidelityDisplay,
+        TrainingCurveDisplay,
+    )
+
     displays: dict[str, Any] = {}
     if teacher is not None:
         displays["Student against teacher"] = FidelityDisplay._unplotted(
