@@ -3,6 +3,9 @@
 import sys
 from pathlib import Path
 
+from docutils import nodes
+from sphinx.application import Sphinx
+
 import sk_distill
 
 sys.path.append(str(Path(__file__).parent / "_ext"))
@@ -33,6 +36,7 @@ myst_heading_anchors = 3
 # Annotations say less than the docstrings do.
 autodoc_typehints = "none"
 autosummary_generate = True
+toc_object_entries_show_parents = "hide"
 numpydoc_class_members_toctree = False
 numpydoc_show_class_members = False
 
@@ -62,3 +66,17 @@ html_theme_options = {
     "footer_end": ["theme-version"],
 }
 html_sidebars = {"changes": [], "contributing": [], "glossary": []}
+
+
+def drop_last_blank_lines(app: Sphinx, doctree: nodes.document) -> None:
+    """Doctests in Markdown end with a blank line; readers need not see it."""
+    for block in doctree.findall(nodes.literal_block):
+        text = block.astext().rstrip()
+        if block.rawsource == block.astext():
+            block.rawsource = text
+            block.clear()
+            block += nodes.Text(text)
+
+
+def setup(app: Sphinx) -> None:
+    app.connect("doctree-read", drop_last_blank_lines)
