@@ -50,7 +50,9 @@ for count in counts:
     ).fit(X_labelled, y_labelled)
     losses.append(log_loss(y_test, model.predict_proba(X_test)))
     accuracy = accuracy_score(y_test, model.predict(X_test))
-    print(f"{count:5} unlabelled rows: log loss {losses[-1]:.3f}, accuracy {accuracy:.3f}")
+    print(
+        f"{count:5} unlabelled rows: log loss {losses[-1]:.3f}, accuracy {accuracy:.3f}"
+    )
 
 alone = clone(student).fit(X_labelled, y_labelled)
 references = {
@@ -66,7 +68,9 @@ for name, (classifier, colour, style) in references.items():
     ax.axhline(loss, color=colour, ls=style, label=name)
     print(f"{name}: log loss {loss:.3f}")
 ax.set_xticks(range(len(counts)), [f"{count:,}" for count in counts])
-ax.set(xlabel="unlabelled rows, beside 150 labelled ones", ylabel="log loss on test rows")
+ax.set(
+    xlabel="unlabelled rows, beside 150 labelled ones", ylabel="log loss on test rows"
+)
 ax.set_ylim(0, 1.15 * losses[0])
 ax.set_title("Rows that only the teacher has labelled", fontsize=11)
 ax.spines[["top", "right"]].set_visible(False)
