@@ -33,8 +33,8 @@ X_train, X_test, y_train, y_test = train_test_split(
 # %%
 # By heart
 # --------
-# On its own rows the teacher repeats the labels: the probability that it gives to them is
-# almost one. On other rows it is not as sure, and that is what it knows.
+# On its own rows the teacher repeats the labels: the probability that it gives to them
+# is almost one. On other rows it is not as sure, and that is what it knows.
 
 boosting = HistGradientBoostingClassifier(max_iter=100, early_stopping=False)
 boosting.fit(X_train, y_train)
@@ -67,8 +67,9 @@ teacher_loss = log_loss(y_test, boosting.predict_proba(X_test))
 print(f"{'the teacher itself':26} log loss on test rows {teacher_loss:.3f}")
 
 # %%
-# Labelled by heart, the rows are worth nothing more than their labels. Out of fold they
-# are worth something, and MUNGE's rows more: there the teacher says where its edges are.
+# Labelled by heart, the rows are worth little more than their labels. Out of fold they
+# are worth something, and MUNGE's rows more: there the teacher says where its edges
+# are.
 
 fig, ax = plt.subplots(figsize=(6.8, 3.2), layout="constrained")
 places = np.arange(len(losses))

@@ -2,9 +2,9 @@
 A forest of 500 trees as ten curves
 ===================================
 
-A random forest knows how the diabetes of 442 patients will progress, and cannot say why.
-A linear student on bins is an additive model: what each column adds to the log-odds is a
-curve that a physician can read, question and put on a page.
+A random forest knows how the diabetes of 442 patients will progress, and cannot say
+why. A linear student on bins is an additive model: what each column adds to the
+log-odds is a curve that a physician can read, question and put on a page.
 """
 
 # %%
@@ -55,9 +55,9 @@ for name in "teacher", "student":
 # %%
 # The curves
 # ----------
-# Each is what a column adds to the log-odds of progress, less its mean over the patients.
-# The ticks below are patients, a tenth of them at random. In grey is the same student
-# without a teacher: it bends after every few rows.
+# Each is what a column adds to the log-odds of progress, less its mean over the
+# patients. The ticks below are patients, a tenth of them at random. In grey is the same
+# student without a teacher: it bends after every few rows.
 
 alone = LinearStudent(encoding="piecewise_linear").fit(X, y)
 ticks = X.sample(frac=0.1, random_state=0)

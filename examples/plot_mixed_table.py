@@ -2,16 +2,17 @@
 A mixed table, in a pipeline and a grid search
 ==============================================
 
-Numbers, categories and missing values in one frame. The teacher is a pipeline of its own,
-the student takes the frame as it is, and both together are one classifier: it goes behind
-a step that makes a column, and ``GridSearchCV`` tunes λ and the student.
+Numbers, categories and missing values in one frame. The teacher is a pipeline of its
+own, the student takes the frame as it is, and both together are one classifier: it goes
+behind a step that makes a column, and ``GridSearchCV`` tunes λ and the student.
 """
 
 # %%
 # A table with words and holes
 # ----------------------------
 # 442 patients with diabetes: will the disease progress within a year? Sex is a code and
-# the blood pressure a word, as a nurse would note it; one glucose value in ten got lost.
+# the blood pressure a word, as a nurse would note it; one glucose value in ten got
+# lost.
 
 from tempfile import mkdtemp
 
@@ -117,5 +118,6 @@ plt.show()
 student = search.best_estimator_["distil"].student_
 row = X.tail(1)
 print(row.T.to_string(header=False))
-for label, p in zip(student.classes_, student.predict_proba(add_ratio(row))[0]):
+answer = student.predict_proba(add_ratio(row))[0]
+for label, p in zip(student.classes_, answer, strict=True):
     print(f"{label:14}{p:.2f}")

@@ -2,17 +2,17 @@
 Probabilities from elsewhere
 ============================
 
-The teacher need not be a classifier, nor be at hand. A language model that was asked what
-it thinks of a row, a foundation model behind a service, a colleague's model in another
-language: all that is needed is an array, ``fit(X, y, teacher_proba=P)``.
+The teacher need not be a classifier, nor be at hand. A language model that was asked
+what it thinks of a row, a foundation model behind a service, a colleague's model in
+another language: all that is needed is an array, ``fit(X, y, teacher_proba=P)``.
 """
 
 # %%
 # Twelve labelled rows, and an opinion
 # ------------------------------------
 # Breast tumours: 12 are diagnosed. A model that has read a lot is asked about each of
-# them thirty times: "malignant or benign?" Its answers are counted. Here a rule of thumb
-# stands in for it: large and ragged is malignant, with a doubt.
+# them thirty times: "malignant or benign?" Its answers are counted. Here a rule of
+# thumb stands in for it: large and ragged is malignant, with a doubt.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -37,8 +37,8 @@ def ask(rows, n_answers=30):
 
 
 # %%
-# Columns stand in the order of ``np.unique(y)``. None out of thirty is not "never", and one
-# more answer of each kind says so.
+# Columns stand in the order of ``np.unique(y)``. None out of thirty is not "never", and
+# one more answer of each kind says so.
 
 
 def smooth(shares, n_answers=30):
@@ -66,14 +66,14 @@ for draw in range(len(losses)):
         losses[draw, i] = log_loss(y_test, model.predict_proba(X_test))
     opinion_loss.append(log_loss(y_test, smooth(ask(X_test))))
 print(f"the opinion itself: log loss {np.mean(opinion_loss):.3f}")
-for weight, loss in zip(weights, losses.mean(axis=0)):
+for weight, loss in zip(weights, losses.mean(axis=0), strict=True):
     print(f"λ = {weight:<4} log loss {loss:.3f}")
 print("a teacher was fitted:", hasattr(model, "teacher_"))
 
 # %%
-# The opinion is better than any student of twelve rows, and takes thirty questions for each
-# row to come. The student takes none, and is best where it listens to both: the opinion
-# knows what twelve labels cannot show, and the labels know where it errs.
+# The opinion is better than any student of twelve rows, and takes thirty questions for
+# each row to come. The student takes none, and is best where it listens to both: the
+# opinion knows what twelve labels cannot show, and the labels know where it errs.
 
 mean, spread = losses.mean(axis=0), losses.std(axis=0, ddof=1) / np.sqrt(len(losses))
 fig, ax = plt.subplots(figsize=(6.4, 4), layout="constrained")

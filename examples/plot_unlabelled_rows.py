@@ -2,8 +2,9 @@
 Rows without labels
 ===================
 
-Labels are expensive, rows are not. The teacher labels the rows that nobody has labelled,
-and the student learns from all of them: ``transfer_set`` takes them as they are.
+Labels are expensive, rows are not. The teacher labels the rows that nobody has
+labelled, and the student learns from all of them: ``transfer_set`` takes them as they
+are.
 """
 
 # %%
@@ -35,8 +36,8 @@ student = MLPStudent(32, encoding="standard", random_state=0)
 # %%
 # More and more of them
 # ---------------------
-# The teacher is fitted already (``FrozenEstimator``): it is the same throughout, and only
-# the number of rows without a label grows.
+# The teacher is fitted already (``FrozenEstimator``): it is the same throughout, and
+# only the number of rows without a label grows.
 
 counts = [0, 50, 200, 1_000]
 losses = []
