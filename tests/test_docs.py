@@ -7,7 +7,13 @@ from pathlib import Path
 import pytest
 
 DOCS = Path(__file__).parents[1] / "docs"
-PUBLIC = ["sk_distill", "sk_distill.losses"]
+PUBLIC = [
+    "sk_distill",
+    "sk_distill.export",
+    "sk_distill.losses",
+    "sk_distill.metrics",
+    "sk_distill.plot",
+]
 
 
 def names_on_the_api_page() -> set[str]:
