@@ -1,16 +1,19 @@
-# Two commands: `make demo` shows what the package does, `make test` checks it.
-# They need Python >= 3.11 and make, and set up .venv by themselves.
+# Three commands: `make demo` shows what the package does, `make test` checks it,
+# `make docs` builds the site. They need Python >= 3.11 and make, and set up .venv by
+# themselves.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+SITE := docs/_build/html
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: help demo test test-oldest benchmark quality format clean
+.PHONY: help demo test docs test-oldest benchmark quality format clean
 
 help:
 	@echo "make demo         distil ten networks, print a table, save a figure"
 	@echo "make test         ruff, mypy, tests and doctests"
+	@echo "make docs         the site, in $(SITE); its examples are run"
 	@echo "make test-oldest  the tests on the oldest supported versions"
 	@echo "make benchmark    the speed table"
 	@echo "make quality      what distilling keeps, on the tables of a folder DATA=..."
@@ -25,6 +28,10 @@ test: $(VENV)/.ready-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
+
+docs: $(VENV)/.ready-docs
+	$(BIN)/python -m sphinx -W --keep-going -b html docs $(SITE)
+	@echo "The site's first page is $(SITE)/index.html"
 
 test-oldest: $(VENV)-oldest/.ready
 	$(VENV)-oldest/bin/python -m pytest -W default
@@ -41,7 +48,8 @@ format: $(VENV)/.ready-dev
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) $(VENV)-oldest .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-oldest .mypy_cache .pytest_cache .ruff_cache .hypothesis \
+	  docs/_build docs/auto_examples docs/generated
 
 # Each stamp is newer than the files that decide what is installed: a second run
 # installs nothing.
@@ -61,6 +69,11 @@ $(VENV)/.ready-demo: $(VENV)/.python pyproject.toml constraints.txt
 $(VENV)/.ready-dev: $(VENV)/.ready-demo
 	@echo "Installing the tools for development (once) ..."
 	@$(PIP) --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+$(VENV)/.ready-docs: $(VENV)/.ready-demo
+	@echo "Installing the tools for the site (once) ..."
+	@$(PIP) --constraint constraints.txt --editable '.[docs]'
 	@touch $@
 
 $(VENV)-oldest/.ready: $(VENV)/.python pyproject.toml constraints-oldest.txt

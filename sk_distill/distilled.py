@@ -107,8 +107,7 @@ class DistilledClassifier(BaseDistilledClassifier):
           for each row.
 
         A teacher's logits are its centred log-probabilities, clipped at 1e-7.
-    knowledge : {"probabilities", "features", "weights"}, Features or dict, \
-default="probabilities"
+    knowledge : str, Features or dict, default="probabilities"
         What the teacher hands on; λ multiplies the whole. A dict gives each kind its
         weight, as ``{"probabilities": 1.0, "features": 0.5}``.
 
@@ -178,7 +177,7 @@ default="probabilities"
     n_iter_ : int
         Epochs or iterations of the student; what a classifier from elsewhere says of
         itself, if it does.
-    loss_curve_ : ndarray of shape (n_iter_,)
+    loss_curve_ : ndarray of shape (`n_iter_`,)
         L / (1 + λ) on the training rows; of built-in students and nets.
     history_ : dict of ndarray
         ``"train_loss"`` and, with early stopping, ``"valid_loss"``; of built-in
@@ -186,7 +185,7 @@ default="probabilities"
         ``"teacher_train_loss"`` and so on.
     n_features_in_ : int
         Number of columns.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, if X had names that are all strings.
 
     See Also

@@ -73,7 +73,7 @@ class CompressedStudent(AnsweringClassifier):
         The encoding.
     n_features_in_ : int
         Number of columns.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, if the student knows any.
     """
 

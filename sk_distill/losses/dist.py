@@ -18,8 +18,8 @@ class Dist:
 
     .. math::
 
-        β \, \big( 1 - ρ(P_{i \cdot}, Q_{i \cdot}) \big)
-        + \frac{γ}{K} \sum_k \big( 1 - ρ(P_{\cdot k}, Q_{\cdot k}) \big)
+        β \, \left( 1 - ρ(P_{i \cdot}, Q_{i \cdot}) \right)
+        + \frac{γ}{K} \sum_k \left( 1 - ρ(P_{\cdot k}, Q_{\cdot k}) \right)
 
     for row i, with the teacher's probabilities P, the student's Q, K classes and
     Pearson's correlation ρ: Huang, You, Wang, Qian & Xu 2022, arXiv:2205.10536. The

@@ -10,7 +10,7 @@ def logit_mse(
 
     .. math::
 
-        \frac{1}{2 K} \sum_k \big( (z_k - \bar z) - (v_k - \bar v) \big)^2
+        \frac{1}{2 K} \sum_k \left( (z_k - \bar z) - (v_k - \bar v) \right)^2
 
     with the student's logits z, the teacher's v and K classes: Ba & Caruana 2014,
     arXiv:1312.6184, who regress the logits, here centred. A constant that is added to a

@@ -118,13 +118,13 @@ class LinearStudent(NetworkClassifier):
         The fitted encoding.
     n_iter_ : int
         Iterations or epochs run.
-    loss_curve_ : ndarray of shape (n_iter_,)
+    loss_curve_ : ndarray of shape (`n_iter_`,)
         L / (1 + λ) on the training rows, without the penalty.
     history_ : dict of ndarray
         ``"train_loss"`` and, with early stopping, ``"valid_loss"``.
     n_features_in_ : int
         Number of columns.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, if X had names that are all strings.
 
     References

@@ -139,13 +139,13 @@ class MLPStudent(NetworkClassifier):
         The fitted encoding.
     n_iter_ : int
         Epochs or iterations run.
-    loss_curve_ : ndarray of shape (n_iter_,)
+    loss_curve_ : ndarray of shape (`n_iter_`,)
         L / (1 + λ) on the training rows, without the penalty.
     history_ : dict of ndarray
         ``"train_loss"`` and, with early stopping, ``"valid_loss"``.
     n_features_in_ : int
         Number of columns.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, if X had names that are all strings.
 
     References

@@ -86,7 +86,7 @@ class FusedTeacher(MostProbableMixin, ClassifierMixin, BaseEstimator):
         the fine-tuning; without any it has none.
     n_features_in_ : int
         Number of columns.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, if X had names that are all strings.
 
     Examples

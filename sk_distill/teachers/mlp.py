@@ -107,13 +107,13 @@ class MLPTeacher(NetworkClassifier):
         The fitted encoding.
     n_iter_ : int
         Epochs run.
-    loss_curve_ : ndarray of shape (n_iter_,)
+    loss_curve_ : ndarray of shape (`n_iter_`,)
         Cross-entropy on the training rows, the mean over members.
     history_ : dict of ndarray
         ``"train_loss"`` and, with early stopping, ``"valid_loss"``.
     n_features_in_ : int
         Number of columns.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, if X had names that are all strings.
 
     Examples

@@ -57,9 +57,9 @@ class VotingTeacher(MostProbableMixin, ClassifierMixin, BaseComposition):
 
         P(x) = \sum_m w_m P_m(x)
         \qquad \text{or} \qquad
-        P(x) = \text{softmax}\Big(\sum_m w_m \log P_m(x)\Big)
+        P(x) = \text{softmax}\left(\sum_m w_m \log P_m(x)\right)
 
-    with weights :math:`w_m ≥ 0` that sum to one. The second is the geometric mean,
+    with weights :math:`w_m \ge 0` that sum to one. The second is the geometric mean,
     scaled to sum to one: a class that one teacher rules out is ruled out.
 
     A member gets X and the labels as they are, and its columns are put in order by its
@@ -100,7 +100,7 @@ class VotingTeacher(MostProbableMixin, ClassifierMixin, BaseComposition):
         Their weights, which sum to one. A member of weight 0 is not asked.
     n_features_in_ : int
         Number of columns.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the columns, if X had names that are all strings.
 
     Examples
