@@ -57,6 +57,21 @@ def check_joint(owner: Any, student: Any, teacher_proba: Any) -> None:
             "an MLPStudent, LinearStudent(solver='adam') or an nn.Module, or "
             "schedule='teacher_first'."
         )
+    if owner.schedule == "mutual" and np.isinf(owner.distillation_weight):
+        raise ValueError(
+            f"{shown} lets each learn from the other, and at distillation_weight=inf "
+            "neither sees a label. Choose a finite distillation_weight, or "
+            "schedule='joint'."
+        )
+    watches = getattr(teacher, "callbacks", None) or getattr(
+        teacher, "net_params", None
+    )
+    if watches:
+        raise ValueError(
+            f"{shown} trains the teacher in the student's net, which knows nothing of "
+            "the teacher's own callbacks and net_params. Give them to the student, or "
+            "set schedule='teacher_first'."
+        )
     for name, alone in (("teacher_cv", None), ("knowledge", "probabilities")):
         value = getattr(owner, name)
         if value is not alone and value != alone:
@@ -78,8 +93,9 @@ def fit_jointly(
 ) -> NetworkClassifier:
     """Fit a teacher, and a student in place, both of them on each batch.
 
-    The student's batches, steps and epochs are those of both, and its held-out loss
-    chooses the epoch; the teacher has its own layers, dropout and weight decay.
+    The student's batches, steps and epochs are those of both, and its cross-entropy
+    with held-out labels chooses the epoch; the teacher has its own layers, dropout and
+    weight decay.
 
     Parameters
     ----------
@@ -105,15 +121,11 @@ def fit_jointly(
 
     teacher = prepare_teacher(owner.teacher)
     seed_parts(teacher, seed)
-    if weight is not None:
-        # Rows without weight are not there, for neither.
-        present = np.flatnonzero(weight)
-        X, y, weight = safe_indexing(X, present), y[present], weight[present]
-        assert student_weight is not None
-        student_weight = student_weight[present]
     transfer_X = transfer_set
     if isinstance(transfer_set, Munge):
-        transfer_X = transfer_set.sample(X)
+        # Rows without weight are not there.
+        known = X if weight is None else safe_indexing(X, np.flatnonzero(weight))
+        transfer_X = transfer_set.sample(known)
     if (weight is None) != (student_weight is None):
         weight = np.ones(len(y))
     objective = Objective(owner.distillation_weight, owner.temperature, owner.loss)
@@ -123,6 +135,12 @@ def fit_jointly(
         _read(part, X, y, part_weight, transfer_X)
         for part, part_weight in ((teacher, weight), (student, student_weight))
     )
+    if len(of_teacher.inputs) != len(of_student.inputs):
+        raise ValueError(
+            f"{name_of(owner)}: schedule={owner.schedule!r} trains both on the same "
+            "rows, but a class_weight of 0 leaves some out for one of them. Give every "
+            "class a weight > 0, or set schedule='teacher_first'."
+        )
     data = TrainingData(
         np.hstack([of_teacher.inputs, of_student.inputs]),
         of_student.codes,
@@ -146,6 +164,7 @@ def fit_jointly(
             student._plan(len(data.inputs), draw_seed(student.random_state)),
             owner=name_of(owner),
             mutual=owner.schedule == "mutual",
+            n_classes=len(student.classes_),
             teacher_weight=of_teacher.weight,
             teacher_decay=teacher._plan(len(y), 0).weight_decay,
         )

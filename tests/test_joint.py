@@ -6,6 +6,7 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_breast_cancer, load_iris
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
 from torch import nn
 from torch.nn.functional import log_softmax
 
@@ -37,7 +38,7 @@ def two_columns(logits):
 
 
 def hand_losses(student, teacher, codes, weights, lam, t, *, mutual):
-    """Return both losses by their formulas, with gradients where they belong."""
+    """Return all losses by their formulas, with gradients where they belong."""
     z, v = two_columns(student), two_columns(teacher)
     if v.ndim == 2:
         v = v.unsqueeze(0)
@@ -55,7 +56,11 @@ def hand_losses(student, teacher, codes, weights, lam, t, *, mutual):
 
     own = loss(z, proba, weights[0], lam)
     others = [loss(m, said, weights[1], lam if mutual else 0.0) for m in v]
-    return own, torch.stack(others)
+    # Labels alone are learnt from, and judged by, rows that have one.
+    share = known.double().mean()
+    if not mutual:
+        others = [other / share for other in others]
+    return own, torch.stack(others), loss(z, proba, weights[0], 0.0) / share
 
 
 @pytest.mark.parametrize("mutual", [False, True])
@@ -72,19 +77,25 @@ def test_each_loss_has_a_gradient_for_its_own_net_alone(
     shape = (14, n_outputs) if n_members == 1 else (n_members, 14, n_outputs)
     student = torch.from_numpy(RNG.normal(size=(14, n_outputs))).requires_grad_()
     teacher = torch.from_numpy(RNG.normal(size=shape)).requires_grad_()
-    own, others = hand_losses(
+    own, others, judged = hand_losses(
         student, teacher, codes, torch.from_numpy(weights), 2.0, t, mutual=mutual
     )
     expected = torch.autograd.grad(own + others.sum(), (student, teacher))
 
-    joint = JointObjective(Objective(2.0, t), mutual=mutual, teacher_weight=weights[1])
+    joint = JointObjective(
+        Objective(2.0, t),
+        mutual=mutual,
+        n_classes=n_classes,
+        teacher_weight=weights[1],
+    )
     targets = {
         k: torch.from_numpy(v)
         for k, v in joint.make_targets(codes, None, weights[0]).items()
     }
     logits = (student.detach(), teacher.detach())
     values, gradients = joint.value_and_gradient(logits, targets)
-    assert_allclose(values, [own.item(), others.mean().item()], rtol=1e-10)
+    by_hand = [own.item(), others.mean().item(), judged.item()]
+    assert_allclose(values, by_hand, rtol=1e-10)
     for mine, theirs in zip(gradients, expected, strict=True):
         assert_allclose(mine, theirs, atol=1e-12)
     assert_allclose(joint(logits, targets), values, rtol=1e-10)
@@ -143,6 +154,40 @@ def test_a_row_without_weight_is_not_there():
     one = fit("mutual", fit_params={"sample_weight": weight})
     other = fit("mutual", X=X[weight > 0], y=Y[weight > 0])
     assert_allclose(one.predict_proba(X), other.predict_proba(X), atol=1e-6)
+
+
+@pytest.mark.parametrize("schedule", ["joint", "mutual"])
+def test_a_class_without_weight_is_still_a_class(schedule):
+    """Its rows were dropped before anyone had seen its label."""
+    weight = (Y != 2).astype(float)
+    model = fit(schedule, fit_params={"sample_weight": weight})
+    assert model.classes_.tolist() == [0, 1, 2]
+    for part in (model, model.student_, model.teacher_):
+        assert part.predict_proba(X).shape == (len(X), 3)
+    assert model.predict_proba(X)[:, 2].max() < 0.5
+
+
+@pytest.mark.parametrize("loss", ["kl", "soft_cross_entropy", "decoupled"])
+def test_training_does_not_end_where_both_know_nothing(loss):
+    """A loss that is zero where student and teacher agree is least at the start.
+
+    The best epoch was the first one, of both networks.
+    """
+    model = fit(
+        "joint",
+        loss=loss,
+        distillation_weight=10.0,
+        student=MLPStudent(16, max_iter=30),
+    )
+    for network in (model, model.teacher_):
+        assert log_loss(Y, network.predict_proba(X)) < 0.75 * np.log(3)
+
+
+def test_the_teachers_loss_is_the_mean_over_rows_with_a_label():
+    """Rows of a transfer set counted as rows without any loss: a tenth was shown."""
+    model = fit("joint", transfer_set="munge", student=MLPStudent(8, max_iter=40))
+    loss = log_loss(Y, model.teacher_.predict_proba(X))
+    assert_allclose(model.history_["teacher_train_loss"][-1], loss, rtol=0.35)
 
 
 @pytest.mark.parametrize("schedule", ["joint", "mutual"])
@@ -234,6 +279,21 @@ def test_two_classes_and_transfer_rows():
             {"knowledge": "features"},
             ValueError,
             "knows no knowledge='features'. Leave it out",
+        ),
+        (
+            {"schedule": "mutual", "distillation_weight": np.inf},
+            ValueError,
+            "at distillation_weight=inf neither sees a label. Choose a finite",
+        ),
+        (
+            {"teacher": MLPTeacher(net_params={"lr": 0.1})},
+            ValueError,
+            "knows nothing of the teacher's own callbacks and net_params. Give them to",
+        ),
+        (
+            {"class_weight": {0: 1, 1: 1, 2: 0}},
+            ValueError,
+            "a class_weight of 0 leaves some out for one of them. Give every class",
         ),
     ],
 )

@@ -136,6 +136,19 @@ def test_features_of_a_network_are_its_last_hidden_layer():
     assert_allclose(proba, TEACHER.predict_proba(X), atol=1e-6)
 
 
+def test_a_layer_that_is_never_called_has_no_output():
+    """What the last linear layer gets was taken in its place, without a word."""
+    module = Chain(4, 3)
+    module.idle = torch.nn.Linear(4, 4)
+    teacher = (
+        DistilledClassifier(module, student=MLPStudent(**SMALL)).fit(X, Y).teacher_
+    )
+    with pytest.raises(ValueError, match="a layer 'idle', but never calls it"):
+        features_of(teacher, X, "idle")
+    with pytest.raises(ValueError, match="layer='' is the whole module"):
+        features_of(teacher, X, "")
+
+
 def test_features_of_a_module_are_what_its_last_linear_layer_gets():
     torch.manual_seed(0)
     module = Chain(4, 3)

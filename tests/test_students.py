@@ -11,6 +11,7 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import expit, softmax
 from sklearn.base import clone
+from sklearn.datasets import load_wine
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 from skorch import NeuralNetBinaryClassifier, NeuralNetClassifier
@@ -307,3 +308,21 @@ def test_built_in_student_is_served_without_torch(multiclass, tmp_path):
         assert_array_equal(proba, student.predict_proba(X))
         assert_array_equal(scores, student.decision_function(X))
         assert_array_equal(labels, student.predict(X))
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        MLPStudent(4, max_iter=3, class_weight={0: 0, 1: 1, 2: 1}, random_state=0),
+        LinearStudent(
+            encoding="piecewise_linear", class_weight={0: 0, 1: 1, 2: 1}, random_state=0
+        ),
+    ],
+)
+def test_a_class_of_weight_zero_is_as_good_as_absent(network):
+    """Where it lay alone, the targets that choose the bins had no mean."""
+    X, y = load_wine(return_X_y=True)
+    present = (y > 0).astype(float)
+    other = clone(network).set_params(class_weight=None)
+    weighted = network.fit(X, y).predict_proba(X)
+    assert_allclose(weighted, other.fit(X, y, present).predict_proba(X), atol=1e-6)

@@ -179,6 +179,11 @@ def _read_module(teacher: Any, X: Any, layer: str | None) -> _Seen:
             f"teacher {name_of(teacher)} has no layer {layer!r}; its module has "
             f"{[name for name in parts if name]}."
         )
+    if layer == "":
+        raise ValueError(
+            f"teacher {name_of(teacher)}: layer='' is the whole module, whose output "
+            f"are logits. Name one of {[name for name in parts if name]}, or pass None."
+        )
     linear = [part for part in parts.values() if isinstance(part, torch.nn.Linear)]
     if not linear:
         raise TypeError(
@@ -201,6 +206,11 @@ def _read_module(teacher: Any, X: Any, layer: str | None) -> _Seen:
             passed.clear()
             named.clear()
             module_logits(module, rows[start : start + BLOCK_ROWS])
+            if layer is not None and not named:
+                raise ValueError(
+                    f"teacher {name_of(teacher)} has a layer {layer!r}, but never "
+                    "calls it, so that it has no output. Name another one."
+                )
             (_, first), (penultimate, _) = passed[0], passed[-1]
             tensors = (first, penultimate, named[-1] if named else penultimate)
             blocks.append([x.flatten(1).cpu().numpy() for x in tensors])

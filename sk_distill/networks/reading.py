@@ -77,7 +77,8 @@ class ReadingClassifier(AnsweringClassifier):
         if transfer is not None:
             transfer = transfer._replace(hints=knowledge.transfer_hints)
         self.classes_ = classes
-        return rows._replace(weight=weight), transfer
+        # A class of weight 0 is as good as absent, too.
+        return rows._replace(weight=weight).without_weightless(), transfer
 
     def _check_transfer(
         self, X: Any, targets: ArrayLike | None, table: Table, n_classes: int

@@ -14,7 +14,15 @@ class BestWeights(Callback):
     skorch's ``EarlyStopping`` keeps the best weights only up to its threshold: an
     epoch that is better by less does not count. Here any improvement does, and the
     threshold only decides when patience ends.
+
+    Parameters
+    ----------
+    monitor : str
+        Name of that loss in the net's history.
     """
+
+    def __init__(self, monitor: str = "valid_loss") -> None:
+        self.monitor = monitor
 
     def on_train_begin(self, net: NeuralNet, **kwargs: Any) -> None:
         """Forget an earlier run."""
@@ -24,7 +32,7 @@ class BestWeights(Callback):
 
     def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
         """Copy the weights if they are the best so far."""
-        loss = net.history[-1, "valid_loss"]
+        loss = net.history[-1, self.monitor]
         if loss < self.best_loss_:
             self.best_loss_ = loss
             self.best_epoch_ = len(net.history)

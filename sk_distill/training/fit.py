@@ -227,6 +227,7 @@ def train_joint(
     *,
     owner: str,
     mutual: bool,
+    n_classes: int,
     teacher_weight: NDArray[Any] | None,
     teacher_decay: float,
 ) -> TrainedModule:
@@ -240,14 +241,19 @@ def train_joint(
         The student's.
     mutual : bool
         Whether the teacher learns from the student too.
+    n_classes : int
+        Number of classes.
     teacher_weight : ndarray of shape (n_rows,) or None
         Weights of the rows for the teacher; None where ``data`` has none.
     teacher_decay : float
         The teacher's weight decay; the student's is the plan's.
     """
-    both = JointObjective(objective, mutual=mutual, teacher_weight=teacher_weight)
+    both = JointObjective(
+        objective, mutual=mutual, n_classes=n_classes, teacher_weight=teacher_weight
+    )
     kind = partial(JointNet, teacher_decay=teacher_decay)
-    return _read(_train(build, both, data, plan, owner, kind=kind), plan, owner)
+    net = _train(build, both, data, plan, owner, kind=kind, monitor="label_")
+    return _read(net, plan, owner)
 
 
 def _train(
@@ -258,6 +264,7 @@ def _train(
     owner: str,
     curvature: Preconditioner | None = None,
     kind: Callable[..., TensorNet] = TensorNet,
+    monitor: str = "",
 ) -> TensorNet:
     """Return the trained net."""
     device = resolve_device(owner, plan.device)
@@ -284,6 +291,7 @@ def _train(
                 recondition=recondition,
                 anchor=_anchor_of(data),
                 kind=kind,
+                monitor=monitor,
             )
             try:
                 net.run(train_rows, validation_rows)

@@ -85,6 +85,8 @@ class JointObjective(Objective):
         The student's.
     mutual : bool
         Whether the teacher learns from the student too.
+    n_classes : int
+        Number of classes.
     teacher_weight : ndarray of shape (n_rows,) or None
         Weights of the rows for the teacher, where rows have weights.
     """
@@ -94,12 +96,15 @@ class JointObjective(Objective):
         objective: Objective,
         *,
         mutual: bool,
+        n_classes: int,
         teacher_weight: NDArray[Any] | None = None,
     ) -> None:
         nn.Module.__init__(self)
         self.objective = objective
         self.of_teacher = objective if mutual else Objective(0.0)
+        self.of_labels = Objective(0.0)
         self.mutual = mutual
+        self.n_classes = n_classes
         self.teacher_weight = teacher_weight
 
     def make_targets(
@@ -109,12 +114,20 @@ class JointObjective(Objective):
         sample_weight: NDArray[Any] | None,
         hints: NDArray[Any] | None = None,
     ) -> dict[str, NDArray[Any]]:
-        """Return the arrays of a batch; the weights are the student's."""
+        """Return the arrays of a batch; the weights are the student's.
+
+        What learns from labels alone has no use of a row without one, and loses
+        nothing by it: its mean is over labelled rows.
+        """
         assert codes is not None
-        labels = np.zeros((len(codes), int(codes.max()) + 1))
+        labels = np.zeros((len(codes), self.n_classes))
         labelled = np.flatnonzero(codes != UNLABELLED)
         labels[labelled, codes[labelled]] = 1
-        targets = {"labels": labels, "codes": codes.astype(np.int64)}
+        targets = {
+            "labels": labels,
+            "labels_alone": labels * (len(codes) / len(labelled)),
+            "codes": codes.astype(np.int64),
+        }
         if sample_weight is not None:
             assert self.teacher_weight is not None
             for name, weight in (
@@ -125,11 +138,15 @@ class JointObjective(Objective):
         return targets
 
     def forward(self, logits: Any, targets: Any) -> Tensor:
-        """Return both losses, the student's first."""
+        """Return the student's loss, the teacher's, and the student's with the labels.
+
+        The last one has no gradient.
+        """
         of_student, of_teacher = self._targets(logits[0], logits[1], targets)
         student = self.objective(logits[0], of_student)
         teacher = self.of_teacher(logits[1], of_teacher)
-        return torch.stack([student, teacher.mean()])
+        labels = self._with_labels(logits[0], targets)
+        return torch.stack([student, teacher.mean(), labels])
 
     @torch.no_grad()
     def value_and_gradient(self, logits: Any, targets: Any) -> tuple[Tensor, Any]:
@@ -137,7 +154,17 @@ class JointObjective(Objective):
         of_student, of_teacher = self._targets(logits[0], logits[1], targets)
         student, to_student = self.objective.value_and_gradient(logits[0], of_student)
         teacher, to_teacher = self.of_teacher.value_and_gradient(logits[1], of_teacher)
-        return torch.stack([student, teacher.mean()]), (to_student, to_teacher)
+        labels = self._with_labels(logits[0], targets)
+        losses = torch.stack([student, teacher.mean(), labels])
+        return losses, (to_student, to_teacher)
+
+    @torch.no_grad()
+    def _with_labels(self, student: Tensor, targets: Targets) -> Tensor:
+        """Return the student's cross-entropy with the labels, whatever it learns."""
+        wanted = {"blend": targets["labels_alone"]}
+        if "weight" in targets:
+            wanted["weight"] = targets["weight"]
+        return self.of_labels(student, wanted)
 
     def _targets(
         self, student: Tensor, teacher: Tensor, targets: Targets
@@ -148,7 +175,7 @@ class JointObjective(Objective):
             said = probabilities(student)
             of_teacher = self._learn_from(self.of_teacher, said, targets)
         else:
-            of_teacher = {"blend": targets["labels"]}
+            of_teacher = {"blend": targets["labels_alone"]}
         if "weight" in targets:
             of_student["weight"] = targets["weight"]
             of_teacher["weight"] = targets["teacher_weight"]
@@ -178,8 +205,10 @@ def probabilities(logits: Tensor) -> Tensor:
 class JointNet(TensorNet):
     """A :class:`TensorNet` of a :class:`JointModule`.
 
-    Its losses are the student's, which early stopping watches; those of the teacher are
-    recorded beside them.
+    Its losses are the student's; those of the teacher are recorded beside them. Early
+    stopping watches neither: what the student learns from the teacher changes with it,
+    and is learnt best while both know nothing. It watches the student's cross-entropy
+    with the labels.
 
     Parameters
     ----------
@@ -192,8 +221,9 @@ class JointNet(TensorNet):
         super().__init__(*args, **kwargs)
 
     def _record(self, prefix: str, losses: NDArray[Any]) -> float:
-        student, teacher = losses
+        student, teacher, labels = losses
         self.history.record(f"teacher_{prefix}_loss", float(teacher))
+        self.history.record(f"label_{prefix}_loss", float(labels))
         return super()._record(prefix, student)
 
     def _penalties_of(self, name: str) -> tuple[float, float]:

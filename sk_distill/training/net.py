@@ -157,13 +157,15 @@ def make_net(
     recondition: Callable[[], Preconditioner | None] | None = None,
     anchor: NDArray[Any] | None = None,
     kind: Callable[..., TensorNet] = TensorNet,
+    monitor: str = "",
 ) -> TensorNet:
     """Return the skorch net that the plan describes.
 
     ``penalty_map`` turns the first layer's weights into those that "lbfgs" penalises;
     the ``preconditioner`` has the variables that it searches in, ``recondition`` makes
     others. The first layer is pulled to the ``anchor`` as hard as the objective says,
-    in shares of the anchor's own squared norm. ``kind`` makes the net.
+    in shares of the anchor's own squared norm. ``kind`` makes the net. ``monitor`` is
+    what the names of the losses that decide when to stop begin with.
     """
     params: dict[str, Any] = {
         "module": module,
@@ -227,9 +229,11 @@ def make_net(
         else:
             if validates:
                 # First of all: a later callback may stop training in the best epoch.
-                callbacks.insert(0, ("best_weights", BestWeights()))
+                callbacks.insert(
+                    0, ("best_weights", BestWeights(f"{monitor}valid_loss"))
+                )
             stopping = EarlyStopping(
-                monitor="valid_loss" if validates else "train_loss",
+                monitor=f"{monitor}{'valid' if validates else 'train'}_loss",
                 patience=patience,
                 threshold=plan.tol,
                 threshold_mode="abs",
