@@ -49,7 +49,7 @@ format: $(VENV)/.ready-dev
 
 clean:
 	rm -rf $(VENV) $(VENV)-oldest .mypy_cache .pytest_cache .ruff_cache .hypothesis \
-	  docs/_build docs/auto_examples docs/generated
+	  docs/_build docs/auto_examples docs/generated docs/sg_execution_times.rst
 
 # Each stamp is newer than the files that decide what is installed: a second run
 # installs nothing.

@@ -46,7 +46,7 @@ sphinx_gallery_conf = {
     "backreferences_dir": "generated/backreferences",
     "doc_module": ("sk_distill",),
     "reference_url": {"sk_distill": None},
-    "within_subsection_order": "FileNameSortKey",
+    "within_subsection_order": "gallery_order.TeachingOrder",
     "download_all_examples": False,
     "show_memory": False,
     "show_signature": False,

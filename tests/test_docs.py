@@ -49,3 +49,9 @@ def test_every_page_of_the_guide_is_in_its_table_of_contents():
     contents = (DOCS / "user_guide.md").read_text(encoding="utf-8")
     for page in (DOCS / "user_guide").glob("*.md"):
         assert f"\nuser_guide/{page.stem}\n" in contents
+
+
+def test_every_example_has_its_place_in_the_gallery():
+    order = (DOCS / "_ext" / "gallery_order.py").read_text(encoding="utf-8")
+    for example in (DOCS.parent / "examples").glob("plot_*.py"):
+        assert f'"{example.name}"' in order
