@@ -63,10 +63,8 @@ def check_joint(owner: Any, student: Any, teacher_proba: Any) -> None:
             "neither sees a label. Choose a finite distillation_weight, or "
             "schedule='joint'."
         )
-    watches = getattr(teacher, "callbacks", None) or getattr(
-        teacher, "net_params", None
-    )
-    if watches:
+    own = ("callbacks", "net_params")
+    if any(getattr(teacher, name) for name in own):
         raise ValueError(
             f"{shown} trains the teacher in the student's net, which knows nothing of "
             "the teacher's own callbacks and net_params. Give them to the student, or "
