@@ -131,7 +131,8 @@ class DistilledClassifier(BaseDistilledClassifier):
         teacher says at that step. "mutual": the teacher learns from the student too, by
         the same objective (Zhang et al. 2018, arXiv:1706.00384). Both are for an
         :class:`MLPTeacher` or an ``nn.Module`` class as the teacher and a student that
-        is trained on batches, whose epochs and step size are those of both;
+        is trained on batches. Of the teacher's training parameters only the weight
+        decay counts: batches, epochs, step size and early stopping are the student's.
         ``history_`` has the teacher's losses beside the student's.
     teacher_cv : int, splitter or None, default=None
         None: the teacher labels the rows that it was fitted on. Else each row is

@@ -49,7 +49,9 @@ class DistilledClassifierCV(BaseDistilledClassifier):
 
     For each fold a teacher is fitted on the other rows, a student for every λ and T
     learns from it and from the labels, and each is scored on the fold. All students of
-    a fold are trained at once: they cost little more than one.
+    a fold are trained at once: they cost little more than one. Teachers come first;
+    where each student is to have a teacher in its own loop (``schedule="joint"``),
+    search by a ``GridSearchCV`` around a :class:`DistilledClassifier`.
 
     Parameters
     ----------

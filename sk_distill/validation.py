@@ -23,9 +23,17 @@ from sklearn.utils.multiclass import check_classification_targets
 _SUM_TOLERANCE = 1e-3
 
 
-def name_of(estimator: object) -> str:
-    """Return the class name that messages use."""
-    return type(estimator).__name__
+def name_of(owner: object) -> str:
+    """Return the name that messages use.
+
+    That of the class; of what this package has wrapped, such as a module or a
+    classifier for a student, that of the class which the user knows. A function is
+    called by the name that it passes.
+    """
+    if isinstance(owner, str):
+        return owner
+    owner = getattr(owner, "_wrapped", owner)
+    return owner.__name__ if isinstance(owner, type) else type(owner).__name__
 
 
 def check_real(

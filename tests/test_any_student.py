@@ -589,3 +589,19 @@ def test_rows_of_arrays_lists_and_polars_are_appended():
     frame = append_rows(X, np.array([[0.5, "z"]], dtype=object))
     assert frame.schema == {"a": pl.Float64, "b": pl.String}
     assert frame["b"].to_list() == ["x", "y", "z"]
+
+
+def test_a_tree_on_text_says_what_to_put_before_it():
+    """The message was that of a string in an array, with no word of the student."""
+    X = pd.DataFrame({"size": [1.0, 2.0, 3.0, 4.0] * 5, "town": ["a", "b"] * 10})
+    y = np.tile([0, 1], 10)
+    model = DistilledClassifier(student=DecisionTreeClassifier())
+    proba = np.eye(2)[y]
+    message = "DecisionTreeClassifier as a student .*could not convert.*OrdinalEncoder"
+    with pytest.raises(ValueError, match=message):
+        model.fit(X, y, teacher_proba=proba)
+    # Of numbers alone the classifier's own words are the best.
+    broken = DecisionTreeClassifier(monotonic_cst=[1, 1, 1])
+    model = DistilledClassifier(student=broken)
+    with pytest.raises(ValueError, match=r"^monotonic_cst has shape 3"):
+        model.fit(X[["size"]], y, teacher_proba=proba)

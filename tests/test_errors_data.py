@@ -245,7 +245,7 @@ def test_module_class_that_makes_no_module():
 def test_net_of_a_wrong_width():
     net = NeuralNetClassifier(nn.Linear(4, 5), criterion=nn.CrossEntropyLoss)
     message = says(
-        "SkorchStudent: the module returned shape (2, 5)", "expected 3 logits"
+        "NeuralNetClassifier: the module returned shape (2, 5)", "expected 3 logits"
     )
     with pytest.raises(ValueError, match=message):
         distilled(student=net).fit(X, Y)

@@ -10,13 +10,12 @@ from scipy.optimize import minimize
 from scipy.special import log_softmax
 from sklearn.base import clone
 from sklearn.datasets import load_iris, load_wine
-from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.ensemble import (
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+)
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-from skorch import NeuralNetClassifier
 from torch import nn
 
 from sk_distill import (
@@ -30,9 +29,7 @@ from sk_distill import (
     Munge,
 )
 from sk_distill.knowledge import tell
-from sk_distill.knowledge.inside import FirstLayer, features_of, first_layer_of
 from sk_distill.knowledge.kinds import Inquiry, check_knowledge
-from sk_distill.knowledge.tell import choose_units, reduce_features
 from sk_distill.networks.knowledge import Knowledge
 from sk_distill.training import Objective, Shares
 from sk_distill.training.stacked_objective import StackedObjective
@@ -119,119 +116,6 @@ def test_a_stack_weighs_the_hints_of_each_member():
         value, gradient = member.value_and_gradient(torch.from_numpy(outputs[i]), own)
         assert_allclose(values[i], value, rtol=1e-12)
         assert_allclose(gradients[i], gradient, atol=1e-14)
-
-
-# Looking inside
-
-
-def test_features_of_a_network_are_its_last_hidden_layer():
-    (features,) = features_of(TEACHER, X, None)
-    assert features.shape == (150, 16)
-    logits = [
-        np.maximum(features[:, 8 * m : 8 * m + 8], 0) @ TEACHER.coefs_[1][m]
-        + TEACHER.intercepts_[1][m]
-        for m in range(2)
-    ]
-    proba = np.mean([np.exp(log_softmax(z, axis=1)) for z in logits], axis=0)
-    assert_allclose(proba, TEACHER.predict_proba(X), atol=1e-6)
-
-
-def test_a_layer_that_is_never_called_has_no_output():
-    """What the last linear layer gets was taken in its place, without a word."""
-    module = Chain(4, 3)
-    module.idle = torch.nn.Linear(4, 4)
-    teacher = (
-        DistilledClassifier(module, student=MLPStudent(**SMALL)).fit(X, Y).teacher_
-    )
-    with pytest.raises(ValueError, match="a layer 'idle', but never calls it"):
-        features_of(teacher, X, "idle")
-    with pytest.raises(ValueError, match="layer='' is the whole module"):
-        features_of(teacher, X, "")
-
-
-def test_features_of_a_module_are_what_its_last_linear_layer_gets():
-    torch.manual_seed(0)
-    module = Chain(4, 3)
-    rows = torch.from_numpy(X).float()
-    with torch.no_grad():
-        body, first = module.body(rows).numpy(), module.body[0](rows).numpy()
-        head = module.head(rows @ torch.zeros(4, 6) + torch.from_numpy(body)).numpy()
-    model = DistilledClassifier(
-        module, knowledge="features", student=MLPStudent(**SMALL)
-    )
-    teacher = model.fit(X, Y).teacher_
-    assert_allclose(features_of(teacher, X, None)[0], body, atol=1e-6)
-    assert_allclose(features_of(teacher, X, "head")[0], head, atol=1e-6)
-    assert_allclose(first_layer_of(teacher, X).units, first, atol=1e-6)
-    with pytest.raises(ValueError, match=r"no layer 'tail'; its module has \['body'"):
-        features_of(teacher, X, "tail")
-
-
-def test_features_of_skorch_nets_pipelines_searches_and_frozen_teachers():
-    scaled = StandardScaler().fit_transform(X).astype(np.float32)
-    net = NeuralNetClassifier(
-        Chain(4, 3), criterion=nn.CrossEntropyLoss, max_epochs=1, verbose=0
-    )
-    model = DistilledClassifier(net, MLPStudent(**SMALL), knowledge="features")
-    teacher = model.fit(scaled, Y).teacher_
-    with torch.no_grad():
-        body = teacher.net_.module_.body(torch.from_numpy(scaled)).numpy()
-    assert_allclose(features_of(teacher, scaled, None)[0], body, atol=1e-6)
-
-    forest = RandomForestClassifier(5, random_state=0)
-    pipe = make_pipeline(StandardScaler(), forest).fit(X, Y)
-    leaves = pipe[-1].apply(StandardScaler().fit_transform(X))
-    assert_array_equal(features_of(FrozenEstimator(pipe), X, None)[0], leaves)
-    search = GridSearchCV(forest, {"max_depth": [2]}).fit(X, Y)
-    assert_array_equal(features_of(search, X, None)[0], search.best_estimator_.apply(X))
-
-
-def test_several_teachers_tell_side_by_side():
-    members = [("net", MLPTeacher(8, n_members=1, **SMALL)), ("two", TEACHER)]
-    model = DistilledClassifier(members, MLPStudent(**SMALL), knowledge="features")
-    teacher = model.fit(X, Y).teacher_
-    shapes = [part.shape for part in features_of(teacher, X, None)]
-    assert shapes == [(150, 8), (150, 16)]
-    assert first_layer_of(teacher, X).units.shape == (150, 24)
-
-
-def test_reduced_features_are_centred_and_of_mean_square_one():
-    units = RNG.normal(3, 2, size=(50, 4))
-    reduced = reduce_features([units], 4, 50)
-    centred = units - units.mean(axis=0)
-    assert_allclose(reduced, centred / np.sqrt(np.square(centred).mean()), atol=1e-5)
-    fewer = reduce_features([units], 2, 50)
-    assert_allclose(fewer.mean(axis=0), 0, atol=1e-6)
-    assert_allclose(np.square(fewer).mean(), 1, rtol=1e-5)
-    # The two components that keep most of the centred units.
-    left, size, _ = np.linalg.svd(centred, full_matrices=False)
-    kept = (left * size)[:, :2]
-    scale = np.sqrt(np.square(kept).mean())
-    assert_allclose(np.abs(fewer), np.abs(kept / scale), atol=1e-4)
-
-
-def test_leaves_are_one_column_each_and_rows_of_the_same_leaves_are_alike():
-    leaves = np.array([[1, 7], [1, 7], [2, 7], [2, 9], [1, 9]])
-    reduced = reduce_features([leaves], 32, 5)
-    assert reduced.shape == (5, 4)
-    assert_array_equal(reduced[0], reduced[1])
-    distance = np.square(reduced[:, None] - reduced[None]).sum(axis=-1)
-    # Of two trees one differs, or both.
-    assert_allclose(distance[0, 3] / distance[0, 2], 2, rtol=1e-5)
-    # A leaf that none of the known rows is in has no column.
-    more = reduce_features([np.vstack([leaves, [[5, 5]]])], 32, 5)
-    assert_allclose(more[:5], reduced, atol=1e-6)
-
-
-def test_the_units_chosen_are_those_that_say_most():
-    a, b, c = RNG.uniform(1, 2, size=(3, 200))
-    first = FirstLayer(np.column_stack([a, a, b, 0.01 * c]), np.ones(4))
-    chosen = choose_units(first, 2)
-    assert 2 in chosen
-    assert len(set(chosen) & {0, 1}) == 1  # Of two alike only one is.
-    louder = choose_units(first._replace(importance=np.array([1, 1, 1, 1000.0])), 1)
-    assert_array_equal(louder, [3])
-    assert_array_equal(choose_units(first, 9), np.arange(4))
 
 
 # Features
@@ -547,7 +431,7 @@ class NeverFitted(LogisticRegression):
         (
             {"knowledge": "features", "student": Chain},
             ValueError,
-            "ModuleClassifier cannot learn knowledge='features'.*Choose an MLPStudent",
+            "Chain cannot learn knowledge='features'.*Choose an MLPStudent",
         ),
         (
             {"knowledge": "weights", "student": LogisticRegression()},

@@ -65,7 +65,7 @@ def compress(
         over the rows. "float32" leaves a network that was trained in single precision
         as it is, bit for bit.
     prune : float, default=0.0
-        Share of each hidden layer's units to leave out, 0 to 0.99; one stays at
+        Share of each hidden layer's units to leave out, 0 to 1; one stays at
         least. A unit's contribution is the standard deviation of its value over the
         rows, times the norm of its outgoing weights. What the next layer loses is
         regressed on the units that stay (He, Zhang & Sun 2017, arXiv:1707.06168,
@@ -104,18 +104,17 @@ def compress(
     >>> bool(report.n_bytes < 0.3 * report.n_bytes_before)
     True
     """
-    compressed = CompressedStudent()
-    check_choice(compressed, "dtype", dtype, DTYPES)
-    check_real(compressed, "prune", prune, 0, 0.99)
-    check_boolean(compressed, "fine_tune", fine_tune)
-    check_seed(compressed, random_state)
+    check_choice("compress", "dtype", dtype, DTYPES)
+    check_real("compress", "prune", prune, 0, 1)
+    check_boolean("compress", "fine_tune", fine_tune)
+    check_seed("compress", random_state)
     student = _find_student(student)
     n_bytes_before = _pickled_size(student)
     network = read_network(student)
     n_units_before = network.n_units
     if prune > 0 and not n_units_before:
         raise ValueError(
-            f"CompressedStudent: prune={prune!r} leaves out hidden units, and a "
+            f"compress: prune={prune!r} leaves out hidden units, and a "
             f"{name_of(student)} has none. Leave prune=0.0, or compress an MLPStudent."
         )
     table = student._check_before_predict(X)
@@ -130,6 +129,7 @@ def compress(
     network = network._replace(encoder=narrowed(network.encoder, tolerance))
     network, layers = store(network, drawn, dtype)
 
+    compressed = CompressedStudent()
     compressed.encoder_ = network.encoder
     compressed.layers_ = layers
     compressed.activation_ = network.activation
@@ -161,7 +161,7 @@ def _find_student(student: Any) -> LinearStudent | MLPStudent:
         student = student.student_
     if not isinstance(student, LinearStudent | MLPStudent):
         raise TypeError(
-            f"CompressedStudent: student={student!r} cannot be compressed; expected a "
+            f"compress: student={student!r} cannot be compressed; expected a "
             "fitted LinearStudent or MLPStudent, or a DistilledClassifier with one. "
             "Of a Pipeline or a search pass the part that is one."
         )

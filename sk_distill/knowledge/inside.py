@@ -10,10 +10,14 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.pipeline import Pipeline
 
-from sk_distill.inference import BLOCK_ROWS
 from sk_distill.knowledge.kinds import Inquiry
+from sk_distill.knowledge.watching import (
+    check_layer,
+    read_first,
+    read_named,
+    read_penultimate,
+)
 from sk_distill.networks import NetworkClassifier
-from sk_distill.networks.module import module_logits
 from sk_distill.validation import name_of
 
 
@@ -36,7 +40,7 @@ def check_inside(teacher: Any, inquiry: Inquiry) -> None:
 
     Raises
     ------
-    TypeError
+    TypeError, ValueError
         Naming the part of the teacher, and what would serve.
     """
     for part in _unfitted_parts(teacher):
@@ -45,6 +49,11 @@ def check_inside(teacher: Any, inquiry: Inquiry) -> None:
         can_tell = _is_torch(part) or (has_features and layer is None)
         if inquiry.features > 0 and not can_tell:
             raise _without_features(part, layer)
+        if inquiry.features > 0 and layer is not None:
+            module = part._known_module()
+            # Others make one when they are fitted, which finds a wrong name then.
+            if module is not None:
+                check_layer(part, module, layer)
         wants_layer = inquiry.weights > 0 and inquiry.n_units > 0
         if wants_layer and not (_is_torch(part) or is_network):
             raise _without_first_layer(part)
@@ -87,8 +96,10 @@ def features_of(teacher: Any, X: Any, layer: str | None) -> list[NDArray[Any]]:
         if hasattr(part, "_first_units") and layer is None:
             parts.append(_side_by_side(part._hidden_layers(rows)[-1]))
         elif _is_torch(part):
-            seen = _read_module(part, rows, layer)
-            parts.append(seen.penultimate if layer is None else seen.named)
+            if layer is None:
+                parts.append(read_penultimate(part, rows))
+            else:
+                parts.append(read_named(part, rows, layer))
         elif hasattr(part, "apply") and layer is None:
             leaves = np.asarray(part.apply(rows))
             parts.append(leaves.reshape(len(leaves), -1).astype(np.int64))
@@ -111,7 +122,7 @@ def first_layer_of(teacher: Any, X: Any) -> FirstLayer:
             units = _side_by_side(part._first_units(rows))
             importance = np.linalg.norm(part.coefs_[1], axis=-1).ravel()
         elif _is_torch(part):
-            units = _read_module(part, rows, None).first
+            units = read_first(part, rows)
             importance = np.ones(units.shape[1])
         else:
             raise _without_first_layer(part)
@@ -145,7 +156,8 @@ def _unfitted_parts(teacher: Any) -> list[Any]:
     if isinstance(teacher, Pipeline):
         return _unfitted_parts(teacher[-1])
     if hasattr(teacher, "estimators") and not hasattr(teacher, "apply"):
-        return [part for _, one in teacher.estimators for part in _unfitted_parts(one)]
+        members = [one for _, one in teacher.estimators if not isinstance(one, str)]
+        return [part for one in members for part in _unfitted_parts(one)]
     return [teacher]
 
 
@@ -158,63 +170,3 @@ def _side_by_side(units: NDArray[Any]) -> NDArray[Any]:
 
 def _is_torch(teacher: Any) -> bool:
     return hasattr(teacher, "_module_and_rows")
-
-
-class _Seen(NamedTuple):
-    """What passed through a torch module, each of shape (n_rows, n_units)."""
-
-    first: NDArray[Any]
-    penultimate: NDArray[Any]
-    named: NDArray[Any]
-
-
-def _read_module(teacher: Any, X: Any, layer: str | None) -> _Seen:
-    """Run rows through a torch module, and note what its linear layers see."""
-    import torch
-
-    module, rows = teacher._module_and_rows(X)
-    parts = dict(module.named_modules())
-    if layer is not None and layer not in parts:
-        raise ValueError(
-            f"teacher {name_of(teacher)} has no layer {layer!r}; its module has "
-            f"{[name for name in parts if name]}."
-        )
-    if layer == "":
-        raise ValueError(
-            f"teacher {name_of(teacher)}: layer='' is the whole module, whose output "
-            f"are logits. Name one of {[name for name in parts if name]}, or pass None."
-        )
-    linear = [part for part in parts.values() if isinstance(part, torch.nn.Linear)]
-    if not linear:
-        raise TypeError(
-            f"teacher {name_of(teacher)} has a module without an nn.Linear layer, by "
-            "which features are found. Choose a teacher that has one."
-        )
-    passed: list[tuple[Any, Any]] = []
-    named: list[Any] = []
-    handles = [
-        part.register_forward_hook(lambda _, args, out: passed.append((args[0], out)))
-        for part in linear
-    ]
-    if layer is not None:
-        handles.append(
-            parts[layer].register_forward_hook(lambda _, __, out: named.append(out))
-        )
-    blocks = []
-    try:
-        for start in range(0, len(rows), BLOCK_ROWS):
-            passed.clear()
-            named.clear()
-            module_logits(module, rows[start : start + BLOCK_ROWS])
-            if layer is not None and not named:
-                raise ValueError(
-                    f"teacher {name_of(teacher)} has a layer {layer!r}, but never "
-                    "calls it, so that it has no output. Name another one."
-                )
-            (_, first), (penultimate, _) = passed[0], passed[-1]
-            tensors = (first, penultimate, named[-1] if named else penultimate)
-            blocks.append([x.flatten(1).cpu().numpy() for x in tensors])
-    finally:
-        for handle in handles:
-            handle.remove()
-    return _Seen(*(np.concatenate(part) for part in zip(*blocks, strict=True)))

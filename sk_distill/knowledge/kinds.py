@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from numbers import Integral
 from typing import Any, NamedTuple
 
 from sk_distill.validation import check_real, name_of
@@ -20,8 +21,9 @@ class Features:
     ----------
     layer : str or None, default=None
         Name of a module of a teacher that is a torch network, as ``named_modules()``
-        has it, whose output is the features. None: what the last linear layer of a
-        network gets, the leaves of an ensemble of trees.
+        has it, whose output is the features; of a layer that returns several, as a
+        recurrent one does, the first. None: what the last linear layer of a network
+        gets, the leaves of an ensemble of trees.
     n_components : int, default=32
         Principal components that more features than these are reduced to.
 
@@ -40,7 +42,7 @@ class Features:
             raise TypeError(
                 f"Features: layer={self.layer!r} must be the name of a module, or None."
             )
-        is_number = isinstance(self.n_components, int)
+        is_number = isinstance(self.n_components, Integral)
         if not is_number or isinstance(self.n_components, bool):
             raise TypeError(
                 f"Features: n_components={self.n_components!r} must be an integer >= 1."
@@ -49,6 +51,8 @@ class Features:
             raise ValueError(
                 f"Features: n_components={self.n_components!r} must be an integer >= 1."
             )
+        # A cache tells numpy's integers from Python's.
+        object.__setattr__(self, "n_components", int(self.n_components))
 
 
 class Inquiry(NamedTuple):

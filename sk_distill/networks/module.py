@@ -90,6 +90,11 @@ class ModuleClassifier(NetworkClassifier):
         self.random_state = random_state
         self.verbose = verbose
 
+    @property
+    def _wrapped(self) -> Any:
+        """Return what the user has passed, by whose name messages go."""
+        return self.module
+
     def _block_logits(self, table: Table) -> NDArray[Any]:
         positions = self.encoder_.positions(table, np.float32)
         return module_logits(self.module_, self._inputs(positions))
@@ -101,6 +106,10 @@ class ModuleClassifier(NetworkClassifier):
         """Return the module, and what it gets for rows."""
         positions = self.encoder_.positions(self._check_before_predict(X), np.float32)
         return self.module_, self._inputs(positions)
+
+    def _known_module(self) -> nn.Module | None:
+        """Return the module that training begins with; a class makes one then."""
+        return self.module if is_torch_module(self.module) else None
 
     def _check_parameters(self) -> None:
         check_choice(self, "encoding", self.encoding, ("standard", None))
@@ -180,9 +189,8 @@ def check_module(owner: str, module: Any, n_inputs: int, n_classes: int) -> None
         logits = _output(module, np.zeros((2, n_inputs), dtype=np.float32))
     if not isinstance(logits, torch.Tensor):
         raise TypeError(
-            f"{owner}: {type(module).__name__} returned a {type(logits).__name__} for "
-            "rows; expected a tensor of logits. Let its forward return the logits "
-            "alone."
+            f"{owner}: the module returned a {type(logits).__name__} for rows; "
+            "expected a tensor of logits. Let its forward return the logits alone."
         )
     check_logit_shape(owner, tuple(logits.shape), 2, n_classes)
 
@@ -199,12 +207,12 @@ def wrong_rows(owner: str, module: Any, n_inputs: int) -> Iterator[None]:
         dtype = _other_dtype(getattr(module, "module_", module))
         if dtype is not None:
             raise TypeError(
-                f"{owner}: {type(module).__name__} has parameters in {dtype}, and rows "
-                f"come in float32: {error}. Call module.float()."
+                f"{owner}: the module has parameters in {dtype}, and rows come in "
+                f"float32: {error}. Call module.float()."
             ) from error
         raise ValueError(
-            f"{owner}: {type(module).__name__} cannot take rows of {n_inputs} columns: "
-            f"{error}. Change the width of its first layer."
+            f"{owner}: the module cannot take rows of {n_inputs} columns: {error}. "
+            "Change the width of its first layer."
         ) from error
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -75,6 +76,11 @@ class ExpandedStudent(BaseEstimator):
         self.estimator = estimator
         self.random_state = random_state
 
+    @property
+    def _wrapped(self) -> Any:
+        """Return what the user has passed, by whose name messages go."""
+        return self.estimator
+
     def fit(
         self,
         X: Any,
@@ -145,10 +151,9 @@ class ExpandedStudent(BaseEstimator):
             params[_weight_parameter(estimator)] = expanded.weight
         # A pipeline's last step is the one that takes the weights, whoever else has
         # asked for some.
-        with config_context(enable_metadata_routing=False):
-            self.estimator_ = estimator.fit(
-                safe_indexing(X, expanded.rows), classes[expanded.codes], **params
-            )
+        rows = safe_indexing(X, expanded.rows)
+        with config_context(enable_metadata_routing=False), self._needs_numbers(X):
+            self.estimator_ = estimator.fit(rows, classes[expanded.codes], **params)
         self.allow_missing_ = True
         return self
 
@@ -199,9 +204,26 @@ class ExpandedStudent(BaseEstimator):
             for distillation_weight, temperature in candidates
         ]
 
+    @contextmanager
+    def _needs_numbers(self, X: Any) -> Iterator[None]:
+        """Say what to do where a classifier fails on a table that has text."""
+        try:
+            yield
+        except (ValueError, TypeError) as error:
+            table = check_table(self, X, allow_missing=True)
+            if not table.categories:
+                raise
+            raise ValueError(
+                f"{name_of(self)} as a student gets the rows as they come, and failed "
+                f"on a table that has columns of text or categories: {error}. Put an "
+                "encoder before it (a Pipeline of a ColumnTransformer with an "
+                "OrdinalEncoder for them, and the classifier), or choose 'linear' or "
+                "'mlp', which encode by themselves."
+            ) from error
+
     def _check_objective(self, temperature: float, loss: Any) -> None:
         """Refuse what is no weighted log loss of labelled rows."""
-        name = name_of(self.estimator)
+        name = name_of(self)
         if temperature != 1:
             raise ValueError(
                 f"{name} as a student: temperature={temperature!r} must be 1. Soft "
@@ -222,7 +244,7 @@ class ExpandedStudent(BaseEstimator):
         if features or weights:
             kind = "features" if features else "weights"
             raise ValueError(
-                f"{name_of(self.estimator)} as a student cannot learn "
+                f"{name_of(self)} as a student cannot learn "
                 f"knowledge={kind!r}: only a network has layers that could. Choose "
                 "student='mlp', or knowledge='probabilities'."
             )
@@ -234,7 +256,7 @@ class ExpandedStudent(BaseEstimator):
     def _check_before_fit(self, X: Any) -> Table:
         """Refuse parameters and rows that cannot be used; return the rows."""
         check_parameters(self.estimator)
-        name = name_of(self.estimator)
+        name = name_of(self)
         for key, value in self.estimator.get_params(deep=True).items():
             if key.split("__")[-1] == "class_weight" and isinstance(value, str):
                 raise ValueError(
@@ -254,7 +276,7 @@ class ExpandedStudent(BaseEstimator):
         allows = may_mend or get_tags(self.estimator).input_tags.allow_nan
         if table.has_missing and not allows:
             raise ValueError(
-                f"{name_of(self.estimator)} as a student takes no missing values, and "
+                f"{name_of(self)} as a student takes no missing values, and "
                 "X contains NaN. Fill them in (a Pipeline of a SimpleImputer and the "
                 "classifier), or choose a student that takes them: "
                 "HistGradientBoostingClassifier, DecisionTreeClassifier, 'linear' or "

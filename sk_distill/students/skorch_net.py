@@ -53,6 +53,11 @@ class SkorchStudent(NetworkClassifier):
         self.net = net
         self.random_state = random_state
 
+    @property
+    def _wrapped(self) -> Any:
+        """Return what the user has passed, by whose name messages go."""
+        return self.net
+
     def _check_parameters(self) -> None:
         """Check nothing: a net checks its own."""
 

@@ -27,6 +27,11 @@ class ModuleTeacher(MostProbableMixin, ClassifierMixin, BaseEstimator):
     def __init__(self, module: Any) -> None:
         self.module = module
 
+    @property
+    def _wrapped(self) -> Any:
+        """Return what the user has passed, by whose name messages go."""
+        return self.module
+
     def fit(self, X: Any, y: Any) -> Self:
         """Check that the module answers for the classes in ``y``."""
         X = validate_data(self, X, dtype=np.float32)
@@ -47,3 +52,7 @@ class ModuleTeacher(MostProbableMixin, ClassifierMixin, BaseEstimator):
     def _module_and_rows(self, X: Any) -> tuple[Any, NDArray[Any]]:
         """Return the module, and what it gets for rows."""
         return self.module, validate_data(self, X, dtype=np.float32, reset=False)
+
+    def _known_module(self) -> Any:
+        """Return the module, which there is before ``fit``."""
+        return self.module

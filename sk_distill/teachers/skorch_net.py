@@ -7,6 +7,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import validate_data
 
 from sk_distill.inference import MostProbableMixin
@@ -39,6 +40,12 @@ class SkorchTeacher(MostProbableMixin, ClassifierMixin, BaseEstimator):
         self.net = net
         self.random_state = random_state
 
+    @property
+    def _wrapped(self) -> Any:
+        """Return what the user has passed, by whose name messages go."""
+        is_frozen = isinstance(self.net, FrozenEstimator)
+        return self.net.estimator if is_frozen else self.net
+
     def fit(self, X: Any, y: Any) -> Self:
         """Fit a clone of the net; a frozen one stays as it is."""
         from sk_distill.training.own_net import fit_net
@@ -60,8 +67,21 @@ class SkorchTeacher(MostProbableMixin, ClassifierMixin, BaseEstimator):
 
     def _module_and_rows(self, X: Any) -> tuple[Any, NDArray[Any]]:
         """Return the net's module, and what it gets for rows."""
-        net = self.net_
-        # A frozen net, or a search for its parameters.
-        while not hasattr(net, "module_"):
-            net = getattr(net, "best_estimator_", None) or net.estimator
-        return net.module_, validate_data(self, X, dtype=np.float32, reset=False)
+        module = _module_of(self.net_)
+        return module, validate_data(self, X, dtype=np.float32, reset=False)
+
+    def _known_module(self) -> Any:
+        """Return the module of a frozen net; another one has none before ``fit``."""
+        is_frozen = isinstance(self.net, FrozenEstimator)
+        return _module_of(self.net) if is_frozen else None
+
+
+def _module_of(net: Any) -> Any:
+    """Return the module of a net, a frozen one, or a search's best one.
+
+    None of a net that is not fitted.
+    """
+    while net is not None and not hasattr(net, "module_"):
+        best = getattr(net, "best_estimator_", None)
+        net = getattr(net, "estimator", None) if best is None else best
+    return getattr(net, "module_", None)
