@@ -65,7 +65,11 @@ html_theme_options = {
     "footer_start": ["copyright"],
     "footer_end": ["theme-version"],
 }
-html_sidebars = {"changes": [], "contributing": [], "glossary": []}
+# These have no pages below them.
+html_sidebars = dict.fromkeys(
+    ["installation", "quickstart", "benchmarks", "changes", "contributing", "glossary"],
+    [],
+)
 
 
 def drop_last_blank_lines(app: Sphinx, doctree: nodes.document) -> None:
