@@ -15,7 +15,7 @@ from sklearn.ensemble import (
     RandomForestClassifier,
 )
 from sklearn.frozen import FrozenEstimator
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, Ridge
 from torch import nn
 
 from sk_distill import (
@@ -28,9 +28,11 @@ from sk_distill import (
     MLPTeacher,
     Munge,
 )
+from sk_distill.encoding import Table, TableEncoder
 from sk_distill.knowledge import tell
 from sk_distill.knowledge.kinds import Inquiry, check_knowledge
-from sk_distill.networks.knowledge import Knowledge
+from sk_distill.networks import knowledge as first_layers
+from sk_distill.networks.knowledge import Knowledge, least_squares
 from sk_distill.training import Objective, Shares
 from sk_distill.training.stacked_objective import StackedObjective
 
@@ -264,6 +266,29 @@ def test_the_weight_of_probabilities_multiplies_lambda():
 
 
 # Weights
+
+
+@pytest.mark.parametrize("encoding", ["quantile", "standard", None])
+@pytest.mark.parametrize("is_dense", [True, False])
+def test_the_nearest_first_layer_is_a_slight_ridge_on_weighted_rows(
+    is_dense, encoding, monkeypatch
+):
+    """Of many slots the means are not taken off, which would fill the matrix."""
+    weight = RNG.uniform(0.1, 3, len(X))
+    encoder = TableEncoder().fit(Table(X), np.eye(3)[Y], None, encoding, 6)
+    positions = encoder.positions(Table(X), np.float64)
+    units = np.tanh(X @ RNG.normal(size=(4, 5))) + 2
+    if not is_dense:
+        monkeypatch.setattr(first_layers, "_DENSE_SLOTS", 0)
+    found = least_squares(encoder, positions, weight, units)
+
+    slots, share = encoder.slots(positions).toarray(), weight / weight.sum()
+    level, mean = share @ units, share @ slots if is_dense else 0
+    alpha = 1e-4 * (share @ np.square(slots - mean)).mean()
+    ridge = Ridge(alpha, fit_intercept=is_dense, solver="cholesky")
+    expected = level + ridge.fit(slots, units - level, share).predict(slots)
+    product = encoder.product(positions, encoder.slot_map() @ found.weights)
+    assert_allclose(product + found.biases, expected, atol=1e-8)
 
 
 def test_the_first_layer_begins_as_the_teachers():
