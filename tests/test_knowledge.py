@@ -1,5 +1,6 @@
 """Features and weights of the teacher as knowledge, in numbers."""
 
+import sys
 import warnings
 
 import numpy as np
@@ -224,28 +225,29 @@ def test_the_search_takes_features_along():
     assert [c.shape[1] for c in search.student_.coefs_] == [8, 3]
 
 
-def test_a_search_over_the_weights_of_knowledge_fits_one_teacher(tmp_path):
-    class Counted(RandomForestClassifier):
+@pytest.mark.parametrize("kind", ["probabilities", "features", "weights"])
+def test_a_search_over_the_weights_of_knowledge_fits_one_teacher(
+    kind, tmp_path, monkeypatch
+):
+    class Counted(MLPTeacher):
         fits = 0
 
         def fit(self, X, y, sample_weight=None):
             type(self).fits += 1
             return super().fit(X, y, sample_weight)
 
+    # A cache finds the class by its name.
     Counted.__module__, Counted.__qualname__ = "__main__", "Counted"
-    import __main__
-
-    __main__.Counted = Counted
+    monkeypatch.setattr(sys.modules["__main__"], "Counted", Counted, raising=False)
     model = DistilledClassifier(
-        Counted(5, random_state=0),
+        Counted(8, n_members=1, **SMALL),
         MLPStudent(8, max_iter=3),
         memory=str(tmp_path),
         random_state=0,
     )
     for weight in (0.5, 1.0, 2.0):
-        clone(model).set_params(
-            knowledge={"probabilities": 1.0, "features": weight}
-        ).fit(X, Y)
+        knowledge = {"probabilities": 1.0} | {kind: weight}
+        clone(model).set_params(knowledge=knowledge).fit(X, Y)
     assert Counted.fits == 1
 
 
