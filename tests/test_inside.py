@@ -218,7 +218,7 @@ def test_the_units_chosen_are_those_that_say_most():
 
 
 def test_the_units_chosen_are_those_that_move_what_comes_after():
-    """All move alike: those of an MLPTeacher by their weights, here of two alone."""
+    """All units but two are silenced: what follows gets nothing of them."""
     teacher = deepcopy(TEACHER)
     quiet = np.ones((2, 8, 1), dtype=bool)
     quiet[0, 3] = quiet[1, 5] = False
