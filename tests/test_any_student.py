@@ -28,7 +28,7 @@ from sklearn.tree import DecisionTreeClassifier, export_text
 from sk_distill import DistilledClassifier, DistilledClassifierCV, LinearStudent, Munge
 from sk_distill.encoding import append_rows
 from sk_distill.losses import soft_cross_entropy
-from sk_distill.students.expanded import FLOOR, expand_targets
+from sk_distill.students.expanded import FLOOR, ExpandedStudent, expand_targets
 
 TREE = DecisionTreeClassifier(max_depth=3, random_state=0)
 NAMES = np.array(["setosa", "a", "virginica"])
@@ -449,6 +449,18 @@ def test_candidates_are_fits_at_their_lambda(multiclass):
             -log_loss(y[test], proba), abs=1e-12
         )
     assert type(model.student_) is DecisionTreeClassifier
+
+
+@pytest.mark.parametrize("seed", [None, 3, "generator"])
+def test_candidates_draw_alike(multiclass, proba, seed):
+    """A generator is drawn from once for all, so that only λ tells them apart."""
+    X, y = multiclass
+    seed = np.random.RandomState(3) if seed == "generator" else seed
+    student = ExpandedStudent(DecisionTreeClassifier(max_features=1), random_state=seed)
+    twice = [(1.0, 1.0), (1.0, 1.0)]
+    one, other = student.fit_path(X, y, soft_targets=proba, candidates=twice)
+    assert one.random_state == other.random_state
+    assert export_text(one) == export_text(other)
 
 
 class NoWeights(ClassifierMixin, BaseEstimator):

@@ -431,8 +431,10 @@ def test_int8_scale_is_the_best_of_the_grid():
         assert_allclose(found, min(errors.values()), rtol=1e-4)
 
 
-def test_int8_clips_what_no_row_asks_for():
-    x = np.column_stack([RNG.normal(size=(4000, 3)) * 10, np.zeros(4000)])
+@pytest.mark.parametrize("same", [0.0, 5.0])
+def test_int8_clips_what_no_row_asks_for(same):
+    """Nor do rows ask for the weight of what is the same in all: the bias mends it."""
+    x = np.column_stack([RNG.normal(size=(4000, 3)) * 10, np.full(4000, same)])
     coef = np.array([[0.011], [-0.009], [0.005], [0.6]])
     weights, scale = to_int8(x, coef)
     assert weights[3] == 127

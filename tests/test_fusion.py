@@ -161,6 +161,18 @@ def test_noise_gets_no_weight(multiclass, average):
     assert vote.weights_[1] > 0.95
 
 
+@pytest.mark.parametrize("average", AVERAGES)
+def test_what_a_minimiser_leaves_of_nothing_is_nothing(average):
+    """It leaves 1e-17, and a member of any weight at all is asked."""
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        y = rng.integers(0, 2, 60)
+        answers = rng.dirichlet(np.ones(2), size=(6, 60))
+        answers[:2] = answers[:2] / 2 + np.eye(2)[y] / 2
+        weights = averages.learn_weights(answers, y, None, average)
+        assert (weights == 0).sum() == (weights < 1e-6).sum() > 0
+
+
 def test_a_member_of_no_weight_is_not_asked(multiclass):
     X, y = multiclass
     vote = VotingTeacher(TWO, weights=[0, 2]).fit(X, y)

@@ -1,5 +1,7 @@
 """What is found inside a teacher: its features, and its first layer."""
 
+from copy import deepcopy
+
 import numpy as np
 import pytest
 import torch
@@ -15,7 +17,9 @@ from skorch import NeuralNetClassifier
 from torch import nn
 
 from sk_distill import DistilledClassifier, Features, MLPStudent, MLPTeacher
+from sk_distill.knowledge import tell, watching
 from sk_distill.knowledge.inside import FirstLayer, features_of, first_layer_of
+from sk_distill.knowledge.kinds import Inquiry
 from sk_distill.knowledge.tell import choose_units, reduce_features
 
 RNG = np.random.default_rng(0)
@@ -211,3 +215,58 @@ def test_the_units_chosen_are_those_that_say_most():
     louder = choose_units(first._replace(importance=np.array([1, 1, 1, 1000.0])), 1)
     assert_array_equal(louder, [3])
     assert_array_equal(choose_units(first, 9), np.arange(4))
+
+
+def test_the_units_chosen_are_those_that_move_what_comes_after():
+    """All units but two are silenced: what follows gets nothing of them."""
+    teacher = deepcopy(TEACHER)
+    quiet = np.ones((2, 8, 1), dtype=bool)
+    quiet[0, 3] = quiet[1, 5] = False
+    teacher.coefs_[1] = np.where(quiet, 0, teacher.coefs_[1])
+    first = first_layer_of(teacher, X)
+    lengths = [np.linalg.norm(w) for member in teacher.coefs_[1] for w in member]
+    assert_allclose(first.importance, lengths, rtol=1e-6)
+    told = tell(teacher, X, None, Inquiry(weights=1.0, n_units=2))
+    assert_allclose(told.first_layer, first.units[:, [3, 8 + 5]], rtol=1e-6)
+
+
+def test_what_is_seen_of_a_module_is_each_rows_own(monkeypatch):
+    """Rows go through in blocks, of which each is forgotten before the next."""
+    torch.manual_seed(0)
+    teacher = distil(Chain(4, 3), "probabilities").teacher_
+
+    def seen():
+        named = features_of(teacher, X, "body")
+        return [
+            *named,
+            *features_of(teacher, X, None),
+            first_layer_of(teacher, X).units,
+        ]
+
+    at_once = seen()
+    monkeypatch.setattr(watching, "BLOCK_ROWS", 40)
+    for blocks, whole in zip(seen(), at_once, strict=True):
+        assert_allclose(blocks, whole, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["network", "trees"])
+def test_transfer_rows_have_no_say_in_what_features_are(kind):
+    trees = RandomForestClassifier(5, random_state=0)
+    teacher = TEACHER if kind == "network" else trees.fit(X, Y)
+    far = RNG.normal(0, 5, size=(300, 4))
+    for n_components in (3, 99):
+        inquiry = Inquiry(features=1.0, of=Features(n_components=n_components))
+        alone, told = (tell(teacher, X, rows, inquiry) for rows in (None, far))
+        assert_allclose(told.hints, alone.hints, atol=1e-5)
+        assert np.abs(told.transfer_hints.mean(axis=0)).max() > 0.1
+
+
+def test_what_is_told_of_some_rows_is_theirs():
+    rows = np.array([1, 2, 7])
+    inquiry = Inquiry(features=1.0, weights=1.0, n_units=4)
+    told = tell(TEACHER, X, X[:5] + 0.1, inquiry)
+    some = told.take(rows)
+    assert_array_equal(some.hints, told.hints[rows])
+    assert_array_equal(some.first_layer, told.first_layer[rows])
+    assert_array_equal(some.transfer_hints, told.transfer_hints)
+    assert tell(TEACHER, X, None, Inquiry()).take(rows) == (None, None, None)

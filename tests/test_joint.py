@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_iris
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
@@ -101,6 +102,28 @@ def test_each_loss_has_a_gradient_for_its_own_net_alone(
     assert_allclose(joint(logits, targets), values, rtol=1e-10)
 
 
+def test_a_loss_of_ones_own_gets_the_logits_that_it_gets_after_the_teacher():
+    """Centred log-probabilities; those that ship do not tell them from others."""
+
+    def distance(student, teacher, labels):
+        return (student - teacher).square().sum(-1)
+
+    objective = Objective(3.0, 2.0, distance)
+    codes = RNG.integers(0, 3, 9)
+    student, teacher = (torch.from_numpy(RNG.normal(size=(9, 3))) for _ in range(2))
+    joint = JointObjective(objective, mutual=False, n_classes=3)
+    proba = teacher.softmax(-1).numpy()
+    mine, theirs = (
+        {name: torch.from_numpy(array) for name, array in targets.items()}
+        for targets in (
+            joint.make_targets(codes, None, None),
+            objective.make_targets(codes, proba, None),
+        )
+    )
+    found, expected = joint((student, teacher), mine)[0], objective(student, theirs)
+    assert_allclose(found, expected, rtol=1e-12)
+
+
 def test_the_way_back_of_both_is_that_of_each():
     torch.manual_seed(0)
     teacher, student = StackedMLP([3, 5, 2], n_members=2), StackedMLP([2, 4, 2])
@@ -137,6 +160,23 @@ def test_a_joint_teacher_learns_from_the_labels_alone():
     assert np.abs(one.predict_proba(X) - other.predict_proba(X)).max() > 1e-3
     mutual, again = fit("mutual"), fit("mutual", distillation_weight=9.0)
     assert np.abs(mutual.teacher_.coefs_[0] - again.teacher_.coefs_[0]).max() > 1e-3
+
+
+def test_each_network_has_its_own_weight_decay():
+    """25 steps that do nothing else take the teacher's weights to 0.9 of themselves."""
+    settings = {"learning_rate": "constant", "learning_rate_init": 1e-9}
+    student = MLPStudent(8, weight_decay=0.0, **SMALL, **settings)
+    free, decayed = (
+        fit("joint", teacher=clone(TEACHER).set_params(weight_decay=w), student=student)
+        for w in (0.0, 1e8)
+    )
+    pairs = zip(free.teacher_.coefs_, decayed.teacher_.coefs_, strict=True)
+    for before, after in pairs:
+        assert_allclose(after, 0.9**25 * before, rtol=1e-4, atol=1e-6)
+    for before, after in zip(
+        *(m.student_.coefs_ for m in (free, decayed)), strict=True
+    ):
+        assert_allclose(after, before, atol=1e-6)
 
 
 def test_classes_are_weighted_for_the_student_only():

@@ -1,5 +1,6 @@
 """Features and weights of the teacher as knowledge, in numbers."""
 
+import sys
 import warnings
 
 import numpy as np
@@ -15,7 +16,7 @@ from sklearn.ensemble import (
     RandomForestClassifier,
 )
 from sklearn.frozen import FrozenEstimator
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, Ridge
 from torch import nn
 
 from sk_distill import (
@@ -28,9 +29,11 @@ from sk_distill import (
     MLPTeacher,
     Munge,
 )
+from sk_distill.encoding import Table, TableEncoder
 from sk_distill.knowledge import tell
 from sk_distill.knowledge.kinds import Inquiry, check_knowledge
-from sk_distill.networks.knowledge import Knowledge
+from sk_distill.networks import knowledge as first_layers
+from sk_distill.networks.knowledge import Knowledge, least_squares
 from sk_distill.training import Objective, Shares
 from sk_distill.training.stacked_objective import StackedObjective
 
@@ -222,28 +225,29 @@ def test_the_search_takes_features_along():
     assert [c.shape[1] for c in search.student_.coefs_] == [8, 3]
 
 
-def test_a_search_over_the_weights_of_knowledge_fits_one_teacher(tmp_path):
-    class Counted(RandomForestClassifier):
+@pytest.mark.parametrize("kind", ["probabilities", "features", "weights"])
+def test_a_search_over_the_weights_of_knowledge_fits_one_teacher(
+    kind, tmp_path, monkeypatch
+):
+    class Counted(MLPTeacher):
         fits = 0
 
         def fit(self, X, y, sample_weight=None):
             type(self).fits += 1
             return super().fit(X, y, sample_weight)
 
+    # A cache finds the class by its name.
     Counted.__module__, Counted.__qualname__ = "__main__", "Counted"
-    import __main__
-
-    __main__.Counted = Counted
+    monkeypatch.setattr(sys.modules["__main__"], "Counted", Counted, raising=False)
     model = DistilledClassifier(
-        Counted(5, random_state=0),
+        Counted(8, n_members=1, **SMALL),
         MLPStudent(8, max_iter=3),
         memory=str(tmp_path),
         random_state=0,
     )
     for weight in (0.5, 1.0, 2.0):
-        clone(model).set_params(
-            knowledge={"probabilities": 1.0, "features": weight}
-        ).fit(X, Y)
+        knowledge = {"probabilities": 1.0} | {kind: weight}
+        clone(model).set_params(knowledge=knowledge).fit(X, Y)
     assert Counted.fits == 1
 
 
@@ -264,6 +268,29 @@ def test_the_weight_of_probabilities_multiplies_lambda():
 
 
 # Weights
+
+
+@pytest.mark.parametrize("encoding", ["quantile", "standard", None])
+@pytest.mark.parametrize("is_dense", [True, False])
+def test_the_nearest_first_layer_is_a_slight_ridge_on_weighted_rows(
+    is_dense, encoding, monkeypatch
+):
+    """Of many slots the means are not taken off, which would fill the matrix."""
+    weight = RNG.uniform(0.1, 3, len(X))
+    encoder = TableEncoder().fit(Table(X), np.eye(3)[Y], None, encoding, 6)
+    positions = encoder.positions(Table(X), np.float64)
+    units = np.tanh(X @ RNG.normal(size=(4, 5))) + 2
+    if not is_dense:
+        monkeypatch.setattr(first_layers, "_DENSE_SLOTS", 0)
+    found = least_squares(encoder, positions, weight, units)
+
+    slots, share = encoder.slots(positions).toarray(), weight / weight.sum()
+    level, mean = share @ units, share @ slots if is_dense else 0
+    alpha = 1e-4 * (share @ np.square(slots - mean)).mean()
+    ridge = Ridge(alpha, fit_intercept=is_dense, solver="cholesky")
+    expected = level + ridge.fit(slots, units - level, share).predict(slots)
+    product = encoder.product(positions, encoder.slot_map() @ found.weights)
+    assert_allclose(product + found.biases, expected, atol=1e-8)
 
 
 def test_the_first_layer_begins_as_the_teachers():
