@@ -66,10 +66,17 @@ html_theme_options = {
     "footer_end": ["theme-version"],
 }
 # These have no pages below them.
-html_sidebars = dict.fromkeys(
-    ["installation", "quickstart", "benchmarks", "changes", "contributing", "glossary"],
-    [],
-)
+html_sidebars: dict[str, list[str]] = {
+    page: []
+    for page in (
+        "installation",
+        "quickstart",
+        "benchmarks",
+        "changes",
+        "contributing",
+        "glossary",
+    )
+}
 
 
 def drop_last_blank_lines(app: Sphinx, doctree: nodes.document) -> None:

@@ -146,7 +146,9 @@ def test_compressed_students(dtype, hidden, encoding):
 def test_missing_text_of_every_dtype(dtype):
     frame = FRAME.astype({"color": dtype})
     student = student_of("standard", ()).fit(frame, Y)
-    assert_same(to_sklearn(student), student, frame, FRAME, STRANGE)
+    # Of older pandas astype("str") makes the level "nan" of what was missing.
+    others = (FRAME, STRANGE) if frame["color"].isna().any() else ()
+    assert_same(to_sklearn(student), student, frame, *others)
 
 
 def test_nullable_numbers_and_booleans():

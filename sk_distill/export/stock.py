@@ -55,7 +55,8 @@ def to_sklearn(estimator: Any) -> ClassifierMixin:
         Its probabilities are those of the student to 1e-6, and its ``classes_`` and the
         names of its columns are the student's. A student that is a classifier from
         elsewhere is returned as it is. It takes frames by the names of their columns,
-        and refuses missing values where the student does.
+        and refuses missing values where the student does. A missing cell of text is the
+        level "None", "nan" or "<NA>" if the student knows one of that name.
 
     Raises
     ------
