@@ -63,10 +63,30 @@ def test_a_layer_that_is_never_called_has_no_output():
     module = Chain(4, 3)
     module.idle = torch.nn.Linear(4, 4)
     teacher = distil(module, "probabilities").teacher_
-    with pytest.raises(ValueError, match="a layer 'idle', but never calls it"):
+    with pytest.raises(ValueError, match="'idle' for a layer, but never calls it"):
         features_of(teacher, X, "idle")
     with pytest.raises(ValueError, match="layer='' is the whole module"):
         features_of(teacher, X, "")
+
+
+def test_a_layer_may_be_called_by_keyword():
+    """Its first argument was looked for among the positional ones."""
+
+    class ByKeyword(Chain):
+        def forward(self, x):
+            return self.head(input=self.body(x))
+
+    torch.manual_seed(0)
+    chain = Chain(4, 3)
+    module = ByKeyword(4, 3)
+    module.load_state_dict(chain.state_dict())
+    found = [
+        features_of(distil(m, "features").teacher_, X, layer)[0]
+        for m in (chain, module)
+        for layer in (None, "head")
+    ]
+    assert_array_equal(found[0], found[2])
+    assert_array_equal(found[1], found[3])
 
 
 class Recurrent(nn.Module):

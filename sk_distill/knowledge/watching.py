@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -45,11 +45,6 @@ def read_named(teacher: Any, X: Any, layer: str) -> NDArray[Any]:
     check_layer(teacher, module, layer)
 
     def take(calls: Sequence[Call], n_rows: int) -> Any:
-        if not calls:
-            raise ValueError(
-                f"teacher {name_of(teacher)} has a layer {layer!r}, but never calls "
-                "it, so that it has no output. Name another one."
-            )
         output = calls[-1].returned
         if isinstance(output, list | tuple) and output:
             output = output[0]
@@ -63,44 +58,44 @@ def read_named(teacher: Any, X: Any, layer: str) -> NDArray[Any]:
             )
         return output
 
-    return _watch(module, rows, [module.get_submodule(layer)], take)
+    watched = {layer: module.get_submodule(layer)}
+    return _watch(teacher, module, rows, watched, take)
 
 
 def read_penultimate(teacher: Any, X: Any) -> NDArray[Any]:
     """Return what the last linear layer of a module gets."""
     module, rows = teacher._module_and_rows(X)
-    return _watch(
-        module, rows, _linear(teacher, module), lambda calls, _: calls[-1].got
-    )
+    watched = _linear(teacher, module)
+    return _watch(teacher, module, rows, watched, lambda calls, _: calls[-1].got)
 
 
 def read_first(teacher: Any, X: Any) -> NDArray[Any]:
     """Return the output of the first linear layer of a module."""
     module, rows = teacher._module_and_rows(X)
-    return _watch(
-        module, rows, _linear(teacher, module), lambda calls, _: calls[0].returned
-    )
+    watched = _linear(teacher, module)
+    return _watch(teacher, module, rows, watched, lambda calls, _: calls[0].returned)
 
 
-def _linear(teacher: Any, module: Any) -> list[Any]:
-    """Return the linear layers of a module."""
+def _linear(teacher: Any, module: Any) -> dict[str, Any]:
+    """Return the linear layers of a module, by name."""
     import torch
 
-    found = [part for part in module.modules() if isinstance(part, torch.nn.Linear)]
+    layers = dict(module.named_modules())
+    found = {k: v for k, v in layers.items() if isinstance(v, torch.nn.Linear)}
     if not found:
-        names = [name for name, _ in module.named_modules() if name]
         raise TypeError(
             f"teacher {name_of(teacher)} has a module without an nn.Linear layer, by "
-            f"which its knowledge is found. For features name a layer of {names}, as "
-            "Features(layer=...)."
+            "which its knowledge is found. For features name a layer of "
+            f"{[name for name in layers if name]}, as Features(layer=...)."
         )
     return found
 
 
 def _watch(
+    teacher: Any,
     module: Any,
     rows: NDArray[Any],
-    layers: Sequence[Any],
+    layers: Mapping[str, Any],
     take: Callable[[Sequence[Call], int], Any],
 ) -> NDArray[Any]:
     """Return what ``take`` finds in the calls of layers, for all rows.
@@ -109,16 +104,27 @@ def _watch(
     """
     calls: list[Call] = []
 
-    def note(layer: Any, args: tuple[Any, ...], returned: Any) -> None:
-        calls.append(Call(args[0], returned))
+    def note(
+        layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any], returned: Any
+    ) -> None:
+        got = (*args, *kwargs.values())
+        calls.append(Call(got[0] if got else None, returned))
 
-    handles = [layer.register_forward_hook(note) for layer in layers]
+    handles = [
+        layer.register_forward_hook(note, with_kwargs=True) for layer in layers.values()
+    ]
     blocks = []
     try:
         for start in range(0, len(rows), BLOCK_ROWS):
             calls.clear()
             block = rows[start : start + BLOCK_ROWS]
             module_logits(module, block)
+            if not calls:
+                raise ValueError(
+                    f"teacher {name_of(teacher)} has {' and '.join(map(repr, layers))} "
+                    "for a layer, but never calls it, so that it has no output. Name "
+                    "another one."
+                )
             blocks.append(take(calls, len(block)).flatten(1).cpu().numpy())
     finally:
         for handle in handles:
