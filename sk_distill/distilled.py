@@ -160,7 +160,8 @@ class DistilledClassifier(BaseDistilledClassifier):
     verbose : int, default=0
         1 prints a line for each epoch of a student given by name, 2 also one for each
         part of the fit when it is done: teachers, student. With scikit-learn >= 1.9
-        ``set_callbacks`` shows more (see :mod:`sklearn.callback`).
+        ``set_callbacks(ProgressBar(max_propagation_depth=None))`` shows teachers, folds
+        and epochs as bars (see :mod:`sklearn.callback`).
 
     Attributes
     ----------

@@ -4,6 +4,8 @@ import pickle
 import subprocess
 import sys
 import textwrap
+import warnings
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -12,6 +14,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn import config_context
 from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.datasets import load_wine
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
@@ -335,3 +338,18 @@ def test_ramps_by_hand():
     assert_array_equal(units.right, [1, 2, 4, 5])
     assert_array_equal(units.left, [0, 1, 3, 0])
     assert_array_equal(units.base, [0, 3])
+
+
+def test_a_search_without_a_student_says_so():
+    """It failed as an AttributeError: no 'student_'."""
+    search = DistilledClassifierCV(
+        LogisticRegression(), "linear", distillation_weights=[1.0], cv=2, refit=False
+    )
+    X, y = load_wine(return_X_y=True)
+    with warnings.catch_warnings():
+        # Whether distilling helps is not the question.
+        warnings.simplefilter("ignore")
+        search.fit(X, y)
+    for export in (to_sklearn, partial(compress, X=X)):
+        with pytest.raises(NotFittedError, match=r"refit=False.* Set refit=True"):
+            export(search)

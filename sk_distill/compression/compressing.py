@@ -156,9 +156,8 @@ def compress(
 
 def _find_student(student: Any) -> LinearStudent | MLPStudent:
     """Return the fitted student that a user has passed, or that it holds."""
-    if hasattr(student, "student"):
-        check_is_fitted(student)
-        student = student.student_
+    if hasattr(student, "_fitted_student"):
+        student = student._fitted_student()
     if not isinstance(student, LinearStudent | MLPStudent):
         raise TypeError(
             f"compress: student={student!r} cannot be compressed; expected a "

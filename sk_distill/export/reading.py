@@ -51,9 +51,8 @@ def shipped_student(estimator: Any, *, caller: str) -> Any:
     torch.
     """
     student = estimator
-    if hasattr(estimator, "student"):
-        check_is_fitted(estimator)
-        student = estimator.student_
+    if hasattr(estimator, "_fitted_student"):
+        student = estimator._fitted_student()
     elif not isinstance(estimator, BUILT_IN):
         raise TypeError(
             f"{caller}: cannot export a {name_of(estimator)}; expected a fitted "
