@@ -6,11 +6,13 @@ from contextlib import contextmanager
 from difflib import get_close_matches
 from numbers import Integral, Real
 from os import PathLike
+from types import FunctionType
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
+from sklearn.frozen import FrozenEstimator
 from sklearn.utils import (
     check_array,
     check_consistent_length,
@@ -26,14 +28,15 @@ _SUM_TOLERANCE = 1e-3
 def name_of(owner: object) -> str:
     """Return the name that messages use.
 
-    That of the class; of what this package has wrapped, such as a module or a
-    classifier for a student, that of the class which the user knows. A function is
-    called by the name that it passes.
+    That of the class, or of the function. A wrapper of this package, which says by
+    ``_wraps`` in which parameter it has what the user passed, goes by the name of that.
     """
-    if isinstance(owner, str):
-        return owner
-    owner = getattr(owner, "_wrapped", owner)
-    return owner.__name__ if isinstance(owner, type) else type(owner).__name__
+    parameter = getattr(type(owner), "_wraps", None)
+    if parameter is not None:
+        owner = getattr(owner, parameter)
+        owner = owner.estimator if isinstance(owner, FrozenEstimator) else owner
+    named = owner if isinstance(owner, type | FunctionType) else type(owner)
+    return named.__name__
 
 
 def check_real(

@@ -104,10 +104,10 @@ def compress(
     >>> bool(report.n_bytes < 0.3 * report.n_bytes_before)
     True
     """
-    check_choice("compress", "dtype", dtype, DTYPES)
-    check_real("compress", "prune", prune, 0, 1)
-    check_boolean("compress", "fine_tune", fine_tune)
-    check_seed("compress", random_state)
+    check_choice(compress, "dtype", dtype, DTYPES)
+    check_real(compress, "prune", prune, 0, 1)
+    check_boolean(compress, "fine_tune", fine_tune)
+    check_seed(compress, random_state)
     student = _find_student(student)
     n_bytes_before = _pickled_size(student)
     network = read_network(student)

@@ -51,6 +51,8 @@ class ModuleClassifier(NetworkClassifier):
 
     module_: nn.Module
 
+    _wraps = "module"
+
     def __init__(
         self,
         module: Any,
@@ -89,11 +91,6 @@ class ModuleClassifier(NetworkClassifier):
         self.net_params = net_params
         self.random_state = random_state
         self.verbose = verbose
-
-    @property
-    def _wrapped(self) -> Any:
-        """Return what the user has passed, by whose name messages go."""
-        return self.module
 
     def _block_logits(self, table: Table) -> NDArray[Any]:
         positions = self.encoder_.positions(table, np.float32)

@@ -72,14 +72,11 @@ class ExpandedStudent(BaseEstimator):
 
     allow_missing_: bool
 
+    _wraps = "estimator"
+
     def __init__(self, estimator: Any, *, random_state: Any = None) -> None:
         self.estimator = estimator
         self.random_state = random_state
-
-    @property
-    def _wrapped(self) -> Any:
-        """Return what the user has passed, by whose name messages go."""
-        return self.estimator
 
     def fit(
         self,

@@ -49,14 +49,11 @@ class SkorchStudent(NetworkClassifier):
     n_bins = 0
     class_weight = None
 
+    _wraps = "net"
+
     def __init__(self, net: Any, *, random_state: Any = None) -> None:
         self.net = net
         self.random_state = random_state
-
-    @property
-    def _wrapped(self) -> Any:
-        """Return what the user has passed, by whose name messages go."""
-        return self.net
 
     def _check_parameters(self) -> None:
         """Check nothing: a net checks its own."""

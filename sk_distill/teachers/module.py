@@ -24,13 +24,10 @@ class ModuleTeacher(MostProbableMixin, ClassifierMixin, BaseEstimator):
         ``np.unique(y)``, or one column for two classes.
     """
 
+    _wraps = "module"
+
     def __init__(self, module: Any) -> None:
         self.module = module
-
-    @property
-    def _wrapped(self) -> Any:
-        """Return what the user has passed, by whose name messages go."""
-        return self.module
 
     def fit(self, X: Any, y: Any) -> Self:
         """Check that the module answers for the classes in ``y``."""

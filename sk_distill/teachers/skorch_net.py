@@ -36,15 +36,11 @@ class SkorchTeacher(MostProbableMixin, ClassifierMixin, BaseEstimator):
     net_ : the fitted net.
     """
 
+    _wraps = "net"
+
     def __init__(self, net: Any, *, random_state: Any = None) -> None:
         self.net = net
         self.random_state = random_state
-
-    @property
-    def _wrapped(self) -> Any:
-        """Return what the user has passed, by whose name messages go."""
-        is_frozen = isinstance(self.net, FrozenEstimator)
-        return self.net.estimator if is_frozen else self.net
 
     def fit(self, X: Any, y: Any) -> Self:
         """Fit a clone of the net; a frozen one stays as it is."""
