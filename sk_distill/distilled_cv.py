@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from itertools import chain
 from time import perf_counter
 from typing import Any, Self
 
@@ -23,7 +24,7 @@ from sk_distill.candidates import (
 )
 from sk_distill.distilled_base import BaseDistilledClassifier, allows_missing
 from sk_distill.exceptions import DistillationWarning
-from sk_distill.folds import make_folds, score_fold
+from sk_distill.folds import Fold, make_folds, score_folds, share_out
 from sk_distill.knowledge import check_knowledge
 from sk_distill.networks.parameters import check_loss, check_objective, weigh_rows
 from sk_distill.progress import fit_task
@@ -49,9 +50,10 @@ class DistilledClassifierCV(BaseDistilledClassifier):
 
     For each fold a teacher is fitted on the other rows, a student for every λ and T
     learns from it and from the labels, and each is scored on the fold. All students of
-    a fold are trained at once: they cost little more than one. Teachers come first;
-    where each student is to have a teacher in its own loop (``schedule="joint"``),
-    search by a ``GridSearchCV`` around a :class:`DistilledClassifier`.
+    all folds are trained at once, as far as memory allows: they cost little more than
+    one a fold. Teachers come first; where each student is to have a teacher in its own
+    loop (``schedule="joint"``), search by a ``GridSearchCV`` around a
+    :class:`DistilledClassifier`.
 
     Parameters
     ----------
@@ -62,7 +64,7 @@ class DistilledClassifierCV(BaseDistilledClassifier):
     student : str, student, classifier, nn.Module or skorch net, default="mlp"
         What to fit; see :class:`DistilledClassifier`. Candidates of an
         :class:`MLPStudent` with "adam" and without callbacks or ``net_params`` are
-        trained side by side; others one after the other.
+        trained as one net; others one after the other.
     distillation_weights : int or array-like of float, default=10
         The λ to try. A number of them is so many from 0.1 to 30, evenly spaced on a
         logarithmic scale. λ = 0, the student without a teacher, and λ = inf, the
@@ -104,7 +106,7 @@ class DistilledClassifierCV(BaseDistilledClassifier):
         Caches the teachers' soft targets, so that another search over λ, T or the
         student fits no teacher.
     n_jobs : int, default=None
-        Teachers fitted at once, and folds whose students are.
+        Teachers fitted at once, and parts of the folds whose students are.
     random_state : int, RandomState or None, default=None
         Seed of everything that is random; see :class:`DistilledClassifier`.
     verbose : int, default=0
@@ -135,7 +137,8 @@ class DistilledClassifierCV(BaseDistilledClassifier):
         Scores; at λ = 0, which knows no temperature, the same for all.
     cv_results_ : dict of str to ndarray
         Scores and seconds in the layout of ``GridSearchCV``; ``params`` are those of
-        :class:`DistilledClassifier`. The time of a fit is its share of its fold's.
+        :class:`DistilledClassifier`. The time of a fit is an equal share of the time
+        that training took for all that were trained as one.
     n_splits_ : int
         Number of folds.
     refit_time_ : float
@@ -312,12 +315,11 @@ class DistilledClassifierCV(BaseDistilledClassifier):
             candidates = grid.candidates()
             with task.subtask("folds", len(folds)) as scoring:
                 tasks = [scoring.subtask("fold", None) for _ in folds]
-                outcomes = Parallel(n_jobs=self.n_jobs)(
-                    delayed(score_fold)(
+                ready = [
+                    Fold(
                         fold_task,
-                        student,
-                        X,
-                        labels,
+                        train,
+                        test,
                         # What "balanced" means is for the rows of the fold to say.
                         weigh_rows(
                             self,
@@ -327,20 +329,27 @@ class DistilledClassifierCV(BaseDistilledClassifier):
                             None if weight is None else weight[train],
                         ),
                         None if rows_weight is None else rows_weight[test],
-                        train,
-                        test,
                         soft_targets,
+                    )
+                    for fold_task, (train, test), soft_targets in zip(
+                        tasks, folds, said, strict=False
+                    )
+                ]
+                outcomes = Parallel(n_jobs=self.n_jobs)(
+                    delayed(score_folds)(
+                        student,
+                        some,
+                        X,
+                        labels,
                         candidates,
                         self.loss,
                         inquiry,
                         scorer,
                     )
-                    for fold_task, (train, test), soft_targets in zip(
-                        tasks, folds, said, strict=False
-                    )
+                    for some in share_out(ready, self.n_jobs)
                 )
             scores, fit_seconds, score_seconds = (
-                np.stack(part, axis=1) for part in zip(*outcomes, strict=True)
+                np.stack(part, axis=1) for part in zip(*chain(*outcomes), strict=True)
             )
             self._check_scores(scores)
             index = SELECTIONS[self.selection](scores)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from joblib import effective_n_jobs
 from numpy.typing import NDArray
 
 from sk_distill._sklearn import safe_indexing, takes_sample_weight
 from sk_distill.knowledge import Inquiry
+from sk_distill.networks.paths import Lesson
 from sk_distill.progress import Task
 from sk_distill.teachers import prepare_splitter
 from sk_distill.teaching import SoftTargets, split_rows
@@ -55,43 +58,105 @@ def make_folds(
     return folds
 
 
-def score_fold(
-    task: Task,
+class Fold(NamedTuple):
+    """A fold of a search, and what its students learn from.
+
+    Attributes
+    ----------
+    task : Task
+        The fold's part of the search.
+    train, test : ndarray of int
+        Row numbers.
+    train_weight, test_weight : ndarray or None
+        Weights of these rows.
+    soft_targets : SoftTargets
+        What teachers say of the rows to train on.
+    """
+
+    task: Task
+    train: NDArray[np.int64]
+    test: NDArray[np.int64]
+    train_weight: NDArray[np.float64] | None
+    test_weight: NDArray[np.float64] | None
+    soft_targets: SoftTargets
+
+    def lesson(self, X: Any, y: NDArray[Any], inquiry: Inquiry) -> Lesson:
+        """Return what the fold's students learn from."""
+        said = self.soft_targets
+        return Lesson(
+            self.task,
+            safe_indexing(X, self.train),
+            y[self.train],
+            self.train_weight,
+            said.proba,
+            said.transfer_X,
+            said.transfer_proba,
+            said.knowledge(inquiry),
+        )
+
+
+def share_out(folds: Sequence[Fold], n_jobs: int | None) -> list[Sequence[Fold]]:
+    """Return the folds in as many parts as there are jobs, as even as can be."""
+    n_parts = min(effective_n_jobs(n_jobs), len(folds))
+    ends = [len(folds) * i // n_parts for i in range(n_parts + 1)]
+    return [folds[start:end] for start, end in pairwise(ends)]
+
+
+class FoldScores(NamedTuple):
+    """Scores of a fold's candidates, and the seconds to fit and to score each."""
+
+    scores: NDArray[np.float64]
+    fit_seconds: NDArray[np.float64]
+    score_seconds: NDArray[np.float64]
+
+
+def score_folds(
     student: Any,
+    folds: Sequence[Fold],
     X: Any,
     y: NDArray[Any],
-    train_weight: NDArray[np.float64] | None,
-    test_weight: NDArray[np.float64] | None,
-    train: NDArray[np.int64],
-    test: NDArray[np.int64],
-    soft_targets: SoftTargets,
     candidates: list[tuple[float, float]],
     loss: Any,
     inquiry: Inquiry,
     scorer: Callable[..., float],
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return each candidate's score on a fold, and seconds to fit and to score it."""
+) -> list[FoldScores]:
+    """Fit the candidates of each fold, score them on it, and return the scores."""
+
+    def lessons() -> Iterator[Lesson]:
+        for fold in folds:
+            fold.task.begin()
+            yield fold.lesson(X, y, inquiry)
+
+    outcomes: list[FoldScores] = []
     start = perf_counter()
-    with task:
-        students = student.fit_path(
-            safe_indexing(X, train),
-            y[train],
-            train_weight,
-            soft_targets=soft_targets.proba,
-            transfer_X=soft_targets.transfer_X,
-            transfer_targets=soft_targets.transfer_proba,
-            candidates=candidates,
-            loss=loss,
-            knowledge=soft_targets.knowledge(inquiry),
-        )
-    share = (perf_counter() - start) / len(candidates)
-    X_test, y_test = safe_indexing(X, test), y[test]
+    for paths in student.fit_paths(lessons(), candidates=candidates, loss=loss):
+        share = (perf_counter() - start) / (len(paths) * len(candidates))
+        for path in paths:
+            fold = folds[len(outcomes)]
+            fold.task.end()
+            outcomes.append(_score(fold, path, X, y, scorer, share))
+        start = perf_counter()
+    return outcomes
+
+
+def _score(
+    fold: Fold,
+    students: Sequence[Any],
+    X: Any,
+    y: NDArray[Any],
+    scorer: Callable[..., float],
+    fit_seconds: float,
+) -> FoldScores:
+    """Score fitted students on a fold."""
+    X_test, y_test = safe_indexing(X, fold.test), y[fold.test]
     weighing = {}
-    if test_weight is not None and takes_sample_weight(scorer):
-        weighing["sample_weight"] = test_weight
+    if fold.test_weight is not None and takes_sample_weight(scorer):
+        weighing["sample_weight"] = fold.test_weight
     scores, seconds = [], []
     for fitted in students:
         start = perf_counter()
         scores.append(float(scorer(fitted, X_test, y_test, **weighing)))
         seconds.append(perf_counter() - start)
-    return np.array(scores), np.full(len(candidates), share), np.array(seconds)
+    return FoldScores(
+        np.array(scores), np.full(len(students), fit_seconds), np.array(seconds)
+    )

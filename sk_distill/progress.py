@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from contextvars import ContextVar, Token
 from time import perf_counter
 from typing import Any, Self
@@ -116,6 +116,15 @@ class Task:
                 print(f"{self._title}: {self._name}, {seconds:.3g} s")
 
     @contextmanager
+    def running(self) -> Iterator[None]:
+        """Let :func:`running_task` return it; neither begin nor end."""
+        token = _running.set(self)
+        try:
+            yield
+        finally:
+            _running.reset(token)
+
+    @contextmanager
     def fits(self, part: Any) -> Iterator[None]:
         """Begin and end around the fit of a part, which has tasks of its own."""
         with ExitStack() as stack:
@@ -134,14 +143,9 @@ def running_task() -> Task:
     return _running.get() or _NOTHING
 
 
-@contextmanager
-def unwatched() -> Iterator[None]:
+def unwatched() -> AbstractContextManager[None]:
     """Let nobody be told of what is done inside."""
-    token = _running.set(_NOTHING)
-    try:
-        yield
-    finally:
-        _running.reset(token)
+    return _NOTHING.running()
 
 
 @contextmanager

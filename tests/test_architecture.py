@@ -125,6 +125,7 @@ MAY_IMPORT = {
     "folds": {
         "_sklearn",
         "knowledge",
+        "networks",
         "progress",
         "teachers",
         "teaching",

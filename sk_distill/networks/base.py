@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from copy import copy, deepcopy
 from typing import TYPE_CHECKING, Any, Self
 
@@ -23,9 +23,10 @@ from sk_distill.networks.parameters import (
     check_objective,
     warn_of_rounding,
 )
+from sk_distill.networks.paths import Lesson, Path, is_nothing
 from sk_distill.networks.reading import ReadingClassifier
 from sk_distill.networks.rows import Rows
-from sk_distill.progress import fit_task
+from sk_distill.progress import fit_task, running_task
 from sk_distill.validation import draw_seed, name_of, unchanged_on_failure
 
 if TYPE_CHECKING:
@@ -179,20 +180,9 @@ class NetworkClassifier(CallbackSupportMixin, ReadingClassifier):
         fitted : list of classifier
             In the order of the candidates.
         """
-        if y is None:
-            raise ValueError(
-                f"{name_of(self)}: a path over λ needs labels, but y is None. Pass y, "
-                "or fit on soft targets alone."
-            )
-        for distillation_weight, temperature in candidates:
-            check_objective(self, distillation_weight, temperature, loss)
-        if self._dtype() is np.float32:
-            warn_of_rounding(self, max(temperature for _, temperature in candidates))
-        seed = draw_seed(self.random_state)
-        student = clone(self).set_params(random_state=seed)
-        table = student._check_before_fit(X)
-        rows, transfer = student._read(
-            table,
+        lesson = Lesson(
+            running_task(),
+            X,
             y,
             sample_weight,
             soft_targets,
@@ -200,6 +190,59 @@ class NetworkClassifier(CallbackSupportMixin, ReadingClassifier):
             transfer_targets,
             knowledge,
         )
+        ((fitted,),) = self.fit_paths([lesson], candidates=candidates, loss=loss)
+        return fitted
+
+    def fit_paths(
+        self,
+        lessons: Iterable[Lesson],
+        *,
+        candidates: Sequence[tuple[float, float]],
+        loss: Any = "soft_cross_entropy",
+    ) -> Iterator[list[list[Self]]]:
+        """Fit a path for each lesson, as :meth:`fit_path` would.
+
+        Lessons are taken one by one. Those that can be trained side by side are, as
+        many as memory allows.
+
+        Parameters
+        ----------
+        lessons : iterable of Lesson
+            What the students of each path learn from.
+        candidates, loss
+            As in :meth:`fit_path`.
+
+        Yields
+        ------
+        paths : list of list of classifier
+            A path for each of the next lessons, which were trained together.
+        """
+        for distillation_weight, temperature in candidates:
+            check_objective(self, distillation_weight, temperature, loss)
+        if self._dtype() is np.float32:
+            warn_of_rounding(self, max(temperature for _, temperature in candidates))
+        paths = (self._begin_path(lesson, candidates, loss) for lesson in lessons)
+        for together in self._side_by_side(paths):
+            trained = self._train_together(together)
+            yield [
+                path.in_order(students)
+                for path, students in zip(together, trained, strict=True)
+            ]
+
+    def _begin_path(
+        self, lesson: Lesson, candidates: Sequence[tuple[float, float]], loss: Any
+    ) -> Path:
+        """Check and encode the rows of a path."""
+        task, X, y, *known, knowledge = lesson
+        if y is None:
+            raise ValueError(
+                f"{name_of(self)}: a path over λ needs labels, but y is None. Pass y, "
+                "or fit on soft targets alone."
+            )
+        seed = draw_seed(self.random_state)
+        student = clone(self).set_params(random_state=seed)
+        table = student._check_before_fit(X)
+        rows, transfer = student._read(table, y, *known, knowledge)
         check_loss(self, loss, len(student.classes_))
         student._learn_encoding(rows)
 
@@ -213,22 +256,19 @@ class NetworkClassifier(CallbackSupportMixin, ReadingClassifier):
         wants_plain = len(taught) < len(candidates)
         same_module = rows.hints is None and rows.first_layer is None
         joins = wants_plain and same_module and student._sees_the_same_alone(transfer)
-        plain, alone = copy(student), Objective(0.0, 1.0, loss)
+        alone = Objective(0.0, 1.0, loss)
+        weights = [weight for weight, _ in candidates]
+        plain = None
         if joins:
             taught.insert(0, alone)
         elif wants_plain:
-            labelled = rows.alone()
+            other, labelled = copy(student), rows.alone()
             if self.encoding in TARGET_AWARE:
-                plain._learn_encoding(labelled)
-            plain._train_alone(plain._encode(labelled, None), alone, seed)
-        distilled = student._train_path(
-            student._encode(rows, transfer), taught, seed, plain
-        )
-        if joins:
-            plain = next(distilled)
-        return [
-            plain if is_nothing(weight) else next(distilled) for weight, _ in candidates
-        ]
+                other._learn_encoding(labelled)
+            encoded = other._encode(labelled, None)
+            plain = Path(other, encoded, [alone], seed, [0.0], task)
+        data = student._encode(rows, transfer)
+        return Path(student, data, taught, seed, weights, task, plain)
 
     def _check_objective(self, temperature: float, loss: Any) -> None:
         """Check nothing: a network learns by any loss, at any temperature."""
@@ -299,20 +339,35 @@ class NetworkClassifier(CallbackSupportMixin, ReadingClassifier):
         """
         return False
 
-    def _train_path(
-        self,
-        data: TrainingData,
-        objectives: Sequence[Objective],
-        seed: int,
-        plain: Self,
-    ) -> Iterator[Self]:
+    def _side_by_side(self, paths: Iterable[Path]) -> Iterator[list[Path]]:
+        """Yield the paths, those that are to be trained together in a list."""
+        for path in paths:
+            yield [path]
+
+    def _train_together(self, paths: Sequence[Path]) -> list[Iterator[Self]]:
+        """Return a fitted copy for each objective of each path, λ = 0 first."""
+        trained = []
+        for path in paths:
+            students, plain = [], None
+            with path.task.running():
+                if path.plain is not None:
+                    plain = path.plain.student
+                    plain._train_alone(
+                        path.plain.data, path.plain.objectives[0], path.seed
+                    )
+                    students.append(plain)
+                students += path.student._train_path(path, plain)
+            trained.append(iter(students))
+        return trained
+
+    def _train_path(self, path: Path, plain: Self | None) -> Iterator[Self]:
         """Yield a fitted copy for each objective.
 
-        ``plain`` is that of λ = 0, if λ = 0 is wanted, or not fitted.
+        ``plain`` is the student at λ = 0 if that is not one of them.
         """
-        for objective in objectives:
+        for objective in path.objectives:
             student = copy(self)
-            student._train_alone(data, objective, seed)
+            student._train_alone(path.data, objective, path.seed)
             yield student
 
     def _train_alone(
@@ -369,8 +424,3 @@ class NetworkClassifier(CallbackSupportMixin, ReadingClassifier):
 def n_outputs(classes: NDArray[Any]) -> int:
     """Return the logits that a network needs: for two classes one will do."""
     return 1 if len(classes) == 2 else len(classes)
-
-
-def is_nothing(distillation_weight: float) -> bool:
-    """Whether λ is so small that the teacher has no say at all."""
-    return 1 + distillation_weight == 1

@@ -3,33 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
+from sk_distill.nn.hidden import Shares, go_on, go_on_and_back
 from sk_distill.nn.layout import UnitLayout
 from sk_distill.nn.products import product, weight_gradient
 from sk_distill.nn.slot_rows import SlotProduct, SlotRows, slot_gradient
 from sk_distill.nn.units import UnitProduct
-
-# What a hidden layer applies, in place, and its slope times a gradient, by its value.
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "identity": lambda x: x,
-    "logistic": torch.sigmoid_,
-    "relu": torch.relu_,
-    "tanh": torch.tanh_,
-}
-BACKWARD: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "identity": lambda gradient, value: gradient,
-    "logistic": torch.ops.aten.sigmoid_backward,
-    "relu": lambda gradient, value: torch.ops.aten.threshold_backward(
-        gradient, value, 0
-    ),
-    "tanh": torch.ops.aten.tanh_backward,
-}
 
 
 class StackedMLP(nn.Module):
@@ -85,6 +70,13 @@ class StackedMLP(nn.Module):
         self.activation = activation
         self.dropout = dropout
         self.unit_product = None if layout is None else UnitProduct(layout)
+        # Where hidden units to leave out are drawn from; None is torch's global one.
+        self.generator: torch.Generator | None = None
+
+    def by_member(self) -> Iterator[tuple[nn.Parameter, slice]]:
+        """Yield each parameter with the members whose it is."""
+        for parameter in self.parameters():
+            yield parameter, slice(None)
 
     def n_products(self, n_rows: int, device_type: str) -> int:
         """Return the multiplications that a batch takes on its way to the logits."""
@@ -99,20 +91,13 @@ class StackedMLP(nn.Module):
         """Return the logits of every member."""
         weights, biases = list(self.weights), list(self.biases)
         x, _ = self._first_layer(rows, weights[0], biases[0])
-        for weight, bias in zip(weights[1:], biases[1:], strict=True):
-            x = ACTIVATIONS[self.activation](x)
-            shares = self._draw_shares(x)
-            x = product(weight.mT, x if shares is None else x * shares, bias)
-        return x.mT
+        return go_on(x, weights[1:], biases[1:], self.activation, self._draw_shares).mT
 
     @torch.no_grad()
     def forward_and_back(
         self, rows: Tensor | SlotRows
     ) -> tuple[Tensor, Callable[[Tensor], None]]:
         """Return the logits, and the way back from their gradient.
-
-        It is what autograd does of :meth:`forward`, written out: for a network of this
-        size the bookkeeping of autograd takes longer than the arithmetic.
 
         Returns
         -------
@@ -123,25 +108,13 @@ class StackedMLP(nn.Module):
         """
         weights, biases = list(self.weights), list(self.biases)
         x, weight_gradient_of = self._first_layer(rows, weights[0], biases[0])
-        hidden: list[tuple[Tensor, Tensor, Tensor | None]] = []
-        for weight, bias in zip(weights[1:], biases[1:], strict=True):
-            value = ACTIVATIONS[self.activation](x)
-            shares = self._draw_shares(value)
-            x = value if shares is None else value * shares
-            hidden.append((value, x, shares))
-            x = product(weight.mT, x, bias)
+        x, back_to_first = go_on_and_back(
+            x, weights[1:], biases[1:], self.activation, self._draw_shares
+        )
 
         @torch.no_grad()
         def back(gradient: Tensor) -> None:
-            gradient = gradient.mT
-            for i in range(len(weights) - 1, 0, -1):
-                value, x, shares = hidden[i - 1]
-                biases[i].grad = gradient.sum(dim=-1)
-                weights[i].grad = weight_gradient(x, gradient)
-                gradient = product(weights[i], gradient)
-                if shares is not None:
-                    gradient *= shares
-                gradient = BACKWARD[self.activation](gradient, value)
+            gradient = back_to_first(gradient.mT)
             biases[0].grad = gradient.sum(dim=-1)
             weights[0].grad = weight_gradient_of(gradient)
             for parameter in (*weights, *biases):
@@ -165,15 +138,20 @@ class StackedMLP(nn.Module):
         output = way.multiply(expanded, weight, bias)
         return output, partial(way.weight_gradient, expanded)
 
-    def _draw_shares(self, x: Tensor) -> Tensor | None:
+    def _draw_shares(self, x: Tensor) -> Shares:
         """Return what hidden units are multiplied by: 0, or 1 / (1 - dropout)."""
         if not (self.dropout and self.training):
-            return None
+            return []
         shape = x.shape[-2:] if self.alike else x.shape
-        return draw_shares(shape, self.dropout, like=x)
+        return [(slice(None), draw_shares(shape, self.dropout, x, self.generator))]
 
 
-def draw_shares(shape: Sequence[int], dropout: float, *, like: Tensor) -> Tensor:
+def draw_shares(
+    shape: Sequence[int],
+    dropout: float,
+    like: Tensor,
+    generator: torch.Generator | None,
+) -> Tensor:
     """Return a tensor of zeros, a share ``dropout`` of it, and of their complement.
 
     Four values are made of each random number, which takes a third of the time of
@@ -181,7 +159,11 @@ def draw_shares(shape: Sequence[int], dropout: float, *, like: Tensor) -> Tensor
     """
     n_values = math.prod(shape)
     words = torch.empty(-(-n_values // 4), dtype=torch.int64, device=like.device)
-    drawn = words.random_(-(2**63), None).view(torch.int16)[:n_values].view(*shape)
+    drawn = (
+        words.random_(-(2**63), None, generator=generator)
+        .view(torch.int16)[:n_values]
+        .view(*shape)
+    )
     n_dropped = round(dropout * 2**16)
     kept = drawn >= n_dropped - 2**15
     return kept.to(like.dtype).mul_(2**16 / (2**16 - n_dropped))

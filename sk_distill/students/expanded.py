@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple, Self
 
@@ -16,8 +16,8 @@ from sklearn.utils.validation import has_fit_parameter
 
 from sk_distill._sklearn import check_parameters, safe_indexing
 from sk_distill.encoding import Table, append_rows, check_table
-from sk_distill.networks.base import is_nothing
 from sk_distill.networks.knowledge import SOFT_TARGETS_ALONE, Knowledge
+from sk_distill.networks.paths import Lesson, is_nothing
 from sk_distill.seeding import seed_parts
 from sk_distill.validation import (
     check_probabilities,
@@ -200,6 +200,41 @@ class ExpandedStudent(BaseEstimator):
             .estimator_
             for distillation_weight, temperature in candidates
         ]
+
+    def fit_paths(
+        self,
+        lessons: Iterable[Lesson],
+        *,
+        candidates: Sequence[tuple[float, float]],
+        loss: Any = "soft_cross_entropy",
+    ) -> Iterator[list[list[Any]]]:
+        """Fit a path for each lesson, one after the other.
+
+        Parameters
+        ----------
+        lessons : iterable of Lesson
+            What the classifiers of each path learn from.
+        candidates, loss
+            As in :meth:`fit_path`.
+
+        Yields
+        ------
+        paths : list of list of classifier
+            The path of the next lesson, alone in its list.
+        """
+        for lesson in lessons:
+            path = self.fit_path(
+                lesson.X,
+                lesson.y,
+                lesson.sample_weight,
+                soft_targets=lesson.soft_targets,
+                transfer_X=lesson.transfer_X,
+                transfer_targets=lesson.transfer_targets,
+                candidates=candidates,
+                loss=loss,
+                knowledge=lesson.knowledge,
+            )
+            yield [path]
 
     @contextmanager
     def _needs_numbers(self, X: Any) -> Iterator[None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from copy import copy
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
@@ -28,6 +28,7 @@ from sk_distill.validation import check_boolean, check_choice, check_real, name_
 
 if TYPE_CHECKING:
     from sk_distill.networks.knowledge import Anchor, Knowledge
+    from sk_distill.networks.paths import Path
     from sk_distill.nn import SlotRows, StackedMLP
     from sk_distill.training import Objective, TrainingData, TrainingPlan
 
@@ -262,30 +263,24 @@ class LinearStudent(NetworkClassifier):
         self._centre(data)
         return outcome
 
-    def _train_path(
-        self,
-        data: TrainingData,
-        objectives: Sequence[Objective],
-        seed: int,
-        plain: Self,
-    ) -> Iterator[Self]:
+    def _train_path(self, path: Path, plain: Self | None) -> Iterator[Self]:
         # With several optima the one that is reached depends on where a fit begins.
-        convex = all(objective.is_convex for objective in objectives)
+        convex = all(objective.is_convex for objective in path.objectives)
         if self.solver == "adam" or self.callbacks or not convex:
-            yield from super()._train_path(data, objectives, seed, plain)
+            yield from super()._train_path(path, plain)
             return
 
         from sk_distill.training import train_path
 
-        outputs = n_outputs(self.classes_)
+        data, outputs = path.data, n_outputs(self.classes_)
         start = None
-        if hasattr(plain, "intercept_") and self.encoding not in TARGET_AWARE:
+        if plain is not None and self.encoding not in TARGET_AWARE:
             start = plain._build_module(outputs, True, None).double()
         for trained in train_path(
             partial(self._build_module, outputs, False, data.anchor),
-            objectives,
+            path.objectives,
             data,
-            self._plan(len(data.inputs), seed),
+            self._plan(len(data.inputs), path.seed),
             owner=name_of(self),
             start=start,
         ):

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from copy import copy
-from functools import partial
-from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sk_distill.encoding import TARGET_AWARE, Table
 from sk_distill.inference import mlp_logits
-from sk_distill.networks import NetworkClassifier, n_outputs
+from sk_distill.networks import n_outputs
 from sk_distill.networks.mlp import (
     ACTIVATIONS,
     Arrays,
@@ -28,6 +25,7 @@ from sk_distill.networks.parameters import (
     check_weight_decay,
     make_plan,
 )
+from sk_distill.students.side_by_side import SideBySideClassifier
 from sk_distill.validation import (
     check_boolean,
     check_choice,
@@ -40,14 +38,10 @@ if TYPE_CHECKING:
     from sk_distill.networks.knowledge import Anchor
     from sk_distill.networks.rows import Rows
     from sk_distill.nn import SlotRows, StackedMLP
-    from sk_distill.training import Objective, TrainingData, TrainingPlan
-
-# Candidates are trained side by side as long as their weights, with what the optimiser
-# keeps of each and the best epoch's, take about a gigabyte.
-_STACKED_WEIGHTS = 50_000_000
+    from sk_distill.training import TrainingPlan
 
 
-class MLPStudent(NetworkClassifier):
+class MLPStudent(SideBySideClassifier):
     r"""Shallow network that learns from labels, from soft targets, or from both.
 
     The minimum of :math:`L / (1 + λ)`, averaged over the rows by weight, with
@@ -295,51 +289,6 @@ class MLPStudent(NetworkClassifier):
         # Held-out rows are chosen by the teacher, or by the labels.
         holds_out = self.early_stopping and self.solver != "lbfgs"
         return not (transfer or holds_out or self.encoding in TARGET_AWARE)
-
-    def _train_path(
-        self,
-        data: TrainingData,
-        objectives: Sequence[Objective],
-        seed: int,
-        plain: Self,
-    ) -> Iterator[Self]:
-        if self.solver == "lbfgs" or self.callbacks or self.net_params:
-            # Callbacks look at one training, and an optimiser may mix its parameters.
-            yield from super()._train_path(data, objectives, seed, plain)
-            return
-
-        from sk_distill.training import train_stack
-
-        outputs = self._n_outputs(data)
-        for some in self._stacks(objectives, outputs):
-            if len(some) == 1:
-                yield from super()._train_path(data, some, seed, plain)
-                continue
-            trained = train_stack(
-                partial(self._build_stack, outputs, len(some), data.anchor),
-                some,
-                data,
-                self._plan(len(data.inputs), seed),
-                owner=name_of(self),
-            )
-            coefs, intercepts = self._read_weights(trained.module)
-            for i in range(len(some)):
-                student = copy(self)
-                student.coefs_ = [stack[i].copy() for stack in coefs]
-                student.intercepts_ = [stack[i].copy() for stack in intercepts]
-                student._note_training(trained.n_iter[i], trained.histories[i])
-                yield student
-
-    def _stacks(
-        self, objectives: Sequence[Objective], outputs: int
-    ) -> Iterator[Sequence[Objective]]:
-        """Yield the objectives in as few parts as memory allows."""
-        hidden = check_hidden_layer_sizes(self, self.hidden_layer_sizes)
-        widths = [self.encoder_.n_units, *hidden, outputs]
-        n_weights = sum(n_in * n_out for n_in, n_out in pairwise(widths))
-        n_members = max(1, _STACKED_WEIGHTS // n_weights)
-        for start in range(0, len(objectives), n_members):
-            yield objectives[start : start + n_members]
 
     def _keep(self, module: StackedMLP) -> None:
         self.coefs_, self.intercepts_ = self._read_weights(module)

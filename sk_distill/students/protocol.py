@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 from numpy.typing import ArrayLike
 
 from sk_distill.encoding import Table
 from sk_distill.networks.knowledge import SOFT_TARGETS_ALONE, Knowledge
+from sk_distill.networks.paths import Lesson
 
 
 class Student(Protocol):
     """An unfitted student, as :func:`prepare_student` makes it.
 
-    Its methods are called in this order; all but the last three before the teacher is
+    Its methods are called in this order; all but the last four before the teacher is
     fitted, so that what cannot be used is refused first.
 
     Attributes
@@ -80,6 +81,15 @@ class Student(Protocol):
         knowledge: Knowledge = SOFT_TARGETS_ALONE,
     ) -> list[Any]:
         """Return a fitted classifier for each pair of λ and T."""
+
+    def fit_paths(
+        self,
+        lessons: Iterable[Lesson],
+        *,
+        candidates: Sequence[tuple[float, float]],
+        loss: Any = "soft_cross_entropy",
+    ) -> Iterator[list[list[Any]]]:
+        """Yield the paths of the next lessons, those that were trained together."""
 
     def _shipped(self) -> Any:
         """Return the fitted classifier that answers, and that the user ships."""

@@ -1,6 +1,6 @@
 """Batches as slices of tensors: nothing is fetched row by row."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -31,13 +31,22 @@ class TensorBatches:
     """Iterate over ``rows`` in batches, shuffled anew at each pass if asked to.
 
     The last batch may be smaller; a ``batch_size`` of -1 is one batch of all rows. The
-    order comes from torch's global generator, which training seeds and puts back.
+    order comes from ``generator`` or, without one, from torch's global generator, which
+    training seeds and puts back.
     """
 
-    def __init__(self, rows: TensorRows, batch_size: int, *, shuffle: bool) -> None:
+    def __init__(
+        self,
+        rows: TensorRows,
+        batch_size: int,
+        *,
+        shuffle: bool,
+        generator: torch.Generator | None = None,
+    ) -> None:
         self.rows = rows
         self.batch_size = batch_size
         self.shuffle = shuffle
+        self.generator = generator
 
     def __len__(self) -> int:
         n_rows = len(self.rows.inputs)
@@ -51,7 +60,8 @@ class TensorBatches:
         elif not self.shuffle:
             yield from self._slices(self.rows)
         else:
-            order = torch.randperm(n_rows, device=self.rows.inputs.device)
+            device = self.rows.inputs.device
+            order = torch.randperm(n_rows, device=device, generator=self.generator)
             block_rows = max(1, _BLOCK_ROWS // size) * size
             for block in order.split(block_rows):
                 yield from self._slices(self.rows.take(block))
@@ -62,3 +72,21 @@ class TensorBatches:
         columns = (tensor.split(self.batch_size) for tensor in tensors)
         for inputs, *targets in zip(*columns, strict=True):
             yield inputs, dict(zip(names, targets, strict=True))
+
+
+class GroupedBatches:
+    """Iterate over the batches of several tables at once, a batch of each at a time.
+
+    Each makes as many batches as the others.
+    """
+
+    def __init__(self, parts: Sequence[TensorBatches]) -> None:
+        self.parts = parts
+
+    def __len__(self) -> int:
+        return len(self.parts[0])
+
+    def __iter__(self) -> Iterator[tuple[list[Any], list[dict[str, Tensor]]]]:
+        for batches in zip(*self.parts, strict=True):
+            inputs, targets = zip(*batches, strict=True)
+            yield list(inputs), list(targets)

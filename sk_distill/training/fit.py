@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from sk_distill.exceptions import DistillationConvergenceWarning, TrainingDivergedError
-from sk_distill.nn import SlotRows, StackedMLP
+from sk_distill.nn import GroupedMLP, SlotRows, StackedMLP
 from sk_distill.seeding import isolated_seed
 from sk_distill.training.batches import TensorRows
 from sk_distill.training.curves import loss_curves
@@ -24,7 +24,6 @@ from sk_distill.training.net import make_net
 from sk_distill.training.objective import Objective, both_columns
 from sk_distill.training.plan import TrainingPlan
 from sk_distill.training.preconditioner import Preconditioner, precondition
-from sk_distill.training.stacked_objective import StackedObjective
 from sk_distill.training.stopping import UntrainedError
 from sk_distill.training.tensor_net import TensorNet
 
@@ -48,18 +47,6 @@ class TrainedModule:
     module: nn.Module
     n_iter: int
     history: dict[str, NDArray[Any]]
-
-
-@dataclass(frozen=True)
-class TrainedStack:
-    """A trained stack, on the CPU and in evaluation mode.
-
-    ``n_iter`` and ``histories`` have an entry for each member.
-    """
-
-    module: StackedMLP
-    n_iter: list[int]
-    histories: list[dict[str, NDArray[Any]]]
 
 
 def train_module(
@@ -179,7 +166,7 @@ def _curvature_at(
     rows = inputs
     if not isinstance(inputs, SlotRows):
         rows = torch.from_numpy(inputs).to(device)
-    n_threads = _threads(module, plan, len(inputs), device)
+    n_threads = choose_threads(module, plan, len(inputs), device)
     with torch.no_grad(), threads(n_threads):
         logits = both_columns(module(rows))
         return _precondition(data, plan, logits.softmax(-1).cpu().numpy())
@@ -188,35 +175,6 @@ def _curvature_at(
 def _read(net: TensorNet, plan: TrainingPlan, owner: str) -> TrainedModule:
     n_iter, history = _summary(net, plan, owner)
     return TrainedModule(net.module_.to("cpu").eval(), n_iter, history)
-
-
-def train_stack(
-    build: Callable[[], StackedMLP],
-    objectives: Sequence[Objective],
-    data: TrainingData,
-    plan: TrainingPlan,
-    *,
-    owner: str,
-) -> TrainedStack:
-    """Build a stack and train a member on each objective, all in one pass.
-
-    Each member is what :func:`train_module` makes of its objective, if ``build``
-    returns members that begin alike. Parameters and errors are the same.
-    """
-    net = _train(build, StackedObjective(objectives), data, plan, owner)
-    n_iter = dict(net.callbacks_)["member_stopping"].n_iter_.tolist()
-    histories = [
-        {
-            name: np.array([row[key][i] for row in net.history[:n]])
-            for name, key in (
-                ("train_loss", "train_losses"),
-                ("valid_loss", "valid_losses"),
-            )
-            if key in net.history[0]
-        }
-        for i, n in enumerate(n_iter)
-    ]
-    return TrainedStack(net.module_.to("cpu").eval(), n_iter, histories)
 
 
 def train_joint(
@@ -270,8 +228,8 @@ def _train(
     device = resolve_device(owner, plan.device)
     with isolated_seed(plan.seed, device):
         module = build().to(torch.from_numpy(np.empty(0, data.inputs.dtype)).dtype)
-        with threads(_threads(module, plan, len(data.inputs), device)):
-            train_rows, validation_rows = _split(data, objective, plan, device)
+        with threads(choose_threads(module, plan, len(data.inputs), device)):
+            train_rows, validation_rows = split_rows(data, objective, plan, device)
             recondition = None
             if plan.solver == "lbfgs" and is_linear(module):
                 assert isinstance(module, StackedMLP)
@@ -289,21 +247,31 @@ def _train(
                 penalty_map=getattr(data.inputs, "unit_map", None),
                 preconditioner=curvature,
                 recondition=recondition,
-                anchor=_anchor_of(data),
+                anchor=anchor_of(data),
                 kind=kind,
                 monitor=monitor,
             )
-            try:
-                net.run(train_rows, validation_rows)
-            except TrainingDivergedError as error:
-                advice = _advice(owner, plan, net, error)
-                raise TrainingDivergedError(advice) from error
-            except UntrainedError as error:
-                raise RuntimeError(f"{owner}: {error}") from error
+            run_net(net, train_rows, validation_rows, plan, owner)
     return net
 
 
-def _anchor_of(data: TrainingData) -> NDArray[Any] | None:
+def run_net(
+    net: TensorNet,
+    train_rows: Any,
+    validation_rows: Any,
+    plan: TrainingPlan,
+    owner: str,
+) -> None:
+    """Train a net, and say in its owner's name what went wrong."""
+    try:
+        net.run(train_rows, validation_rows)
+    except TrainingDivergedError as error:
+        raise TrainingDivergedError(_advice(owner, plan, net, error)) from error
+    except UntrainedError as error:
+        raise RuntimeError(f"{owner}: {error}") from error
+
+
+def anchor_of(data: TrainingData) -> NDArray[Any] | None:
     """Return the anchor's weights in the dtype of training."""
     if data.anchor is None:
         return None
@@ -322,7 +290,7 @@ def _precondition(
     return precondition(data.inputs, data.weight, proba, penalty)
 
 
-def _threads(
+def choose_threads(
     module: nn.Module, plan: TrainingPlan, n_rows: int, device: torch.device
 ) -> int | None:
     """Return 1 where a second thread would cost more than it saves."""
@@ -330,7 +298,7 @@ def _threads(
         return None
     if plan.solver != "lbfgs":
         n_rows = min(n_rows, plan.batch_size)
-    if isinstance(module, StackedMLP | JointModule):
+    if isinstance(module, StackedMLP | GroupedMLP | JointModule):
         n_products = module.n_products(n_rows, device.type)
         is_stack = getattr(module, "n_members", 1) > 1
         small = _SMALL_BATCH_OF_STACK if is_stack else _SMALL_BATCH
@@ -340,7 +308,7 @@ def _threads(
     return 1 if n_products < small else None
 
 
-def _split(
+def split_rows(
     data: TrainingData,
     objective: Objective,
     plan: TrainingPlan,

@@ -67,20 +67,24 @@ class MemberStopping(Callback):
     def on_train_end(self, net: NeuralNet, **kwargs: Any) -> None:
         """Put the weights that were kept into the net."""
         with torch.no_grad():
-            for parameter, kept in zip(
-                net.module_.parameters(), self._kept, strict=False
+            for (parameter, _), kept in zip(
+                net.module_.by_member(), self._kept, strict=False
             ):
                 parameter.copy_(kept)
         self._kept = []
 
     @torch.no_grad()
     def _keep(self, net: NeuralNet, members: np.ndarray) -> None:
-        parameters = list(net.module_.parameters())
-        if members.all() or not self._kept:
-            self._kept = [parameter.detach().clone() for parameter in parameters]
-        elif members.any():
-            index = torch.from_numpy(np.flatnonzero(members)).to(parameters[0].device)
-            for parameter, kept in zip(parameters, self._kept, strict=True):
+        if not self._kept:
+            self._kept = [p.detach().clone() for p, _ in net.module_.by_member()]
+        for (parameter, whose), kept in zip(
+            net.module_.by_member(), self._kept, strict=True
+        ):
+            chosen = members[whose]
+            if chosen.all():
+                kept.copy_(parameter)
+            elif chosen.any():
+                index = torch.from_numpy(np.flatnonzero(chosen)).to(parameter.device)
                 kept[index] = parameter[index]
 
     def __getstate__(self) -> dict[str, Any]:

@@ -25,13 +25,13 @@ from torch import nn
 from sk_distill.seeding import isolated_seed
 from sk_distill.training.best_weights import BestWeights
 from sk_distill.training.devices import resolve_device
+from sk_distill.training.grouped import GroupedObjective
 from sk_distill.training.lbfgs import ScipyLBFGS
 from sk_distill.training.member_stopping import MemberStopping
 from sk_distill.training.objective import Objective
 from sk_distill.training.plan import TrainingPlan
 from sk_distill.training.preconditioner import Preconditioner
 from sk_distill.training.schedule import SCHEDULES
-from sk_distill.training.stacked_objective import StackedObjective
 from sk_distill.training.steps import EpochSteps, Step
 from sk_distill.training.tensor_net import TensorNet
 
@@ -146,7 +146,7 @@ def _check_callbacks(owner: str, plan: TrainingPlan) -> None:
 
 def make_net(
     module: nn.Module,
-    objective: Objective,
+    objective: Any,
     plan: TrainingPlan,
     device: torch.device,
     alpha: float,
@@ -214,14 +214,12 @@ def make_net(
             "batch_size": plan.batch_size,
         }
         if anchor is not None:
-            params["anchor"] = torch.from_numpy(anchor).to(device)
-            pull = objective.pull_of(params["anchor"])
-            params["pull"] = pull / _squared_norm(anchor)
+            params["anchors"] = [pull_to(anchor, objective, device)]
         # A cycle is gone through to its end: only there the step size is small.
         patience = (
             plan.n_iter_no_change if plan.schedule == "constant" else plan.max_iter
         )
-        if isinstance(objective, StackedObjective):
+        if isinstance(objective, GroupedObjective):
             stopping = MemberStopping(
                 validates=validates, patience=patience, tol=plan.tol
             )
@@ -248,6 +246,14 @@ def make_net(
 def _on_iteration(step: Step | None, module: nn.Module) -> Callable[[], bool] | None:
     """Return what makes an iteration a step of a larger task."""
     return None if step is None else lambda: step("iteration")(module)
+
+
+def pull_to(
+    anchor: NDArray[Any], objective: Objective, device: torch.device
+) -> tuple[torch.Tensor, Any]:
+    """Return the anchor on the device, and how hard the objective pulls to it."""
+    tensor = torch.from_numpy(anchor).to(device)
+    return tensor, objective.pull_of(tensor) / _squared_norm(anchor)
 
 
 def _squared_norm(anchor: NDArray[Any]) -> float:

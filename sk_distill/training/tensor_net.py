@@ -1,7 +1,7 @@
 """The skorch net of the built-in networks: tensors in, nothing fetched by row."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from skorch import NeuralNet
 from skorch.callbacks import Callback
-from torch import Tensor
+from torch import Tensor, nn
 
 from sk_distill.exceptions import TrainingDivergedError
 from sk_distill.training.batches import TensorBatches, TensorRows
@@ -17,7 +17,7 @@ from sk_distill.training.schedule import constant
 from sk_distill.training.stopping import StoppableMixin
 
 # Big enough to keep two cores busy, small enough to stay in the cache.
-_VALIDATION_ROWS = 8192
+VALIDATION_ROWS = 8192
 
 _BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
 
@@ -39,11 +39,10 @@ class TensorNet(StoppableMixin, NeuralNet):
         step size by which each step shrinks them (Loshchilov & Hutter 2019,
         arXiv:1711.05101). An optimiser would want two groups of parameters for it, and
         twice the time.
-    anchor : Tensor of shape (n_inputs, n_units) or None
-        Weights that the first layer's first units are pulled to.
-    pull : float or Tensor of shape (n_members, 1, 1)
-        β of a penalty of β / 2 ‖w - anchor‖² (Li, Grandvalet & Davoine 2018,
-        arXiv:1802.01483, equation 2).
+    anchors : sequence of (Tensor of shape (n_inputs, n_units), float or Tensor)
+        For each first layer weights that its first units are pulled to, and β of the
+        penalty β / 2 ‖w - anchor‖² for it (Li, Grandvalet & Davoine 2018,
+        arXiv:1802.01483, equation 2), one for all members or (n_members, 1, 1).
     **kwargs
         skorch's.
     """
@@ -54,15 +53,13 @@ class TensorNet(StoppableMixin, NeuralNet):
         schedule: Callable[[float], float] = constant,
         penalty: float = 0.0,
         weight_decay: float = 0.0,
-        anchor: Tensor | None = None,
-        pull: float | Tensor = 0.0,
+        anchors: Sequence[tuple[Tensor, Any]] = (),
         **kwargs: Any,
     ) -> None:
         self.schedule = schedule
         self.penalty = penalty
         self.weight_decay = weight_decay
-        self.anchor = anchor
-        self.pull = pull
+        self.anchors = anchors
         super().__init__(*args, **kwargs)
 
     def get_default_callbacks(self) -> list[Any]:
@@ -82,10 +79,8 @@ class TensorNet(StoppableMixin, NeuralNet):
     ) -> tuple[TensorRows, TensorRows | None]:
         return X, y
 
-    def get_iterator(
-        self, dataset: TensorRows, training: bool = False
-    ) -> TensorBatches:
-        size = self.batch_size if training else _VALIDATION_ROWS
+    def get_iterator(self, dataset: Any, training: bool = False) -> Any:
+        size = self.batch_size if training else VALIDATION_ROWS
         return TensorBatches(dataset, size, shuffle=training)
 
     def infer(self, x: Tensor, **fit_params: Any) -> Tensor:
@@ -121,44 +116,57 @@ class TensorNet(StoppableMixin, NeuralNet):
             logits = self.module_(inputs)
             loss = self.criterion_(logits, targets)
             loss.sum().backward()
-        if self.penalty:
-            self._add_penalty()
-        if self.anchor is not None:
-            self._add_pull(self.anchor)
+        self._add_penalty()
+        self._add_pulls()
         return {"loss": loss, "y_pred": logits}
 
     def initialize_module(self) -> "TensorNet":
         super().initialize_module()
-        self._weights = [
-            (weight, *self._penalties_of(name))
-            for name, weight in self.module_.named_parameters()
-            if "bias" not in name
-        ]
+        self._penalties: list[tuple[nn.Parameter, Tensor]] = []
+        self._decays: list[tuple[nn.Parameter, Tensor]] = []
+        for name, weight in self.module_.named_parameters():
+            if "bias" in name:
+                continue
+            parts = (self._penalties, self._decays)
+            for part, value in zip(parts, self._penalties_of(name), strict=True):
+                value = torch.as_tensor(
+                    value, dtype=torch.float64, device=weight.device
+                )
+                if value.any():
+                    part.append((weight, value))
         return self
 
-    def _penalties_of(self, name: str) -> tuple[float, float]:
+    def _penalties_of(self, name: str) -> tuple[Any, Any]:
         """Return the L2 penalty and the weight decay of a parameter."""
         return self.penalty, self.weight_decay
 
     @torch.no_grad()
     def _add_penalty(self) -> None:
-        for weight, penalty, _ in self._weights:
-            if penalty and weight.grad is not None:
-                weight.grad.add_(weight, alpha=penalty)
+        for weight, penalty in self._penalties:
+            if weight.grad is not None:
+                weight.grad.addcmul_(weight, penalty.to(weight.dtype))
 
     @torch.no_grad()
-    def _add_pull(self, anchor: Tensor) -> None:
-        weight = self._weights[0][0]
-        if weight.grad is not None:
-            units = slice(anchor.shape[-1])
-            weight.grad[..., units] += self.pull * (weight[..., units] - anchor)
+    def _add_pulls(self) -> None:
+        if not self.anchors:
+            return
+        for weight, (anchor, pull) in zip(
+            self._first_weights(), self.anchors, strict=True
+        ):
+            if weight.grad is not None:
+                units = slice(anchor.shape[-1])
+                weight.grad[..., units] += pull * (weight[..., units] - anchor)
+
+    def _first_weights(self) -> list[nn.Parameter]:
+        """Return the weights of each first layer."""
+        return [next(self.module_.parameters())]
 
     @torch.no_grad()
     def _shrink(self) -> None:
-        for weight, _, decay in self._weights:
-            if decay and weight.requires_grad:
+        for weight, decay in self._decays:
+            if weight.requires_grad:
                 rate = self.optimizer_.param_groups[0]["lr"]
-                weight.mul_(1 - rate * decay)
+                weight.mul_((1 - rate * decay).to(weight.dtype))
 
     def run_single_epoch(
         self,
@@ -200,7 +208,7 @@ class TensorNet(StoppableMixin, NeuralNet):
             if self._batches_are_watched:
                 self.notify("on_batch_end", batch=batch, training=training, **step)
             losses.append(step["loss"].detach())
-            sizes.append(len(batch[0]))
+            sizes.append(self._batch_sizes(batch[0]))
         # One transfer from the device an epoch, not one a batch.
         values = torch.stack(losses).cpu().numpy()
         losses_of_epoch = np.average(values, axis=0, weights=sizes)
@@ -210,6 +218,10 @@ class TensorNet(StoppableMixin, NeuralNet):
         # What skorch's Checkpoint monitors.
         best = all(mean < epoch[name] for epoch in self.history[:-1])
         self.history.record(f"{name}_best", best)
+
+    def _batch_sizes(self, inputs: Any) -> Any:
+        """Return how much the loss of a batch counts in that of its epoch."""
+        return len(inputs)
 
     def _record(self, prefix: str, losses: NDArray[Any]) -> float:
         """Record the loss of an epoch, a number or one for each member; return it."""
