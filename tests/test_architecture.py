@@ -157,7 +157,7 @@ MAY_IMPORT = {
         "soft_targets",
         "validation",
     },
-    "plot": {"_optional", "encoding", "fitted", "students", "validation"},
+    "plot": {"_optional", "encoding", "fitted", "students", "validation"} | BASE,
     "export": {
         "_optional",
         "_sklearn",

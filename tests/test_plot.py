@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
@@ -23,6 +24,7 @@ from sk_distill import (
     MLPStudent,
     MLPTeacher,
 )
+from sk_distill.exceptions import DistillationWarning
 from sk_distill.metrics import agreement_score
 from sk_distill.plot import (
     DistillationPathDisplay,
@@ -30,7 +32,7 @@ from sk_distill.plot import (
     FidelityDisplay,
     TrainingCurveDisplay,
 )
-from sk_distill.plot.style import curve_style
+from sk_distill.plot.style import curve_style, legend_within
 
 matplotlib.use("Agg")
 plt = pytest.importorskip("matplotlib.pyplot")
@@ -173,7 +175,7 @@ def test_fidelity_of_three_classes():
         teacher, student, classes=names, class_label="b"
     )
     assert_allclose(display.teacher_proba, teacher[:, 1])
-    assert display.ax_.get_ylabel() == "student's probability\nof b"
+    assert display.ax_.get_ylabel() == "student's probability of b"
     display = FidelityDisplay.from_predictions(teacher, student, classes=names)
     rows = np.arange(40)
     assert_allclose(display.teacher_proba, teacher.max(axis=1))
@@ -355,7 +357,7 @@ def test_effects_of_a_line(binary):
     slope = np.diff(line.get_ydata()) / np.diff(line.get_xdata())
     name = next(iter(display.effects))
     assert_allclose(slope, model.coef_[0, int(name[1:])], rtol=1e-6)
-    assert display.axes_[0].get_ylabel() == "effect on log-odds\nof 1"
+    assert display.ax_.get_ylabel() == "effect on log-odds of 1"
 
 
 def test_many_levels_are_the_strongest():
@@ -382,8 +384,8 @@ def test_effects_refuse(additive, binary, table):
     refused(r"no feature_effects_\. Only the logits of a LinearStudent", mlp)
     two = LinearStudent().fit(*binary)
     refused("of two the one curve is the log-odds of 1", two, classes=[0])
-    ax = plt.figure().add_axes((0, 0, 1, 1))
-    refused("ax has no place in a grid", ax=ax)
+    ax = plt.figure(figsize=(2, 1)).add_subplot()
+    refused(r"ax has 1\.\d by 0\.\d inches, no room for a panel and", ax=ax)
 
 
 @pytest.mark.parametrize("text", ["a $dollar$ sign", "50% <script>"])
@@ -403,6 +405,35 @@ def test_curves_differ_without_their_colours_too():
         assert one["linestyle"] != next_one["linestyle"]
 
 
+def texts_of(ax):
+    """Return the texts of axes that are seen: labels, ticks, factors, legend."""
+    texts = [] if ax.get_legend() is None else list(ax.get_legend().get_texts())
+    for axis, limits, i in (
+        (ax.xaxis, ax.get_xlim(), 0),
+        (ax.yaxis, ax.get_ylim(), 1),
+    ):
+        if axis.get_visible():
+            texts += [axis.label, axis.get_offset_text()]
+            texts += [
+                tick
+                for tick in axis.get_ticklabels()
+                if limits[0] <= tick.get_position()[i] <= limits[1]
+            ]
+    return [text for text in texts if text.get_visible() and text.get_text()]
+
+
+def assert_apart(figure, texts):
+    """Texts lie neither on each other nor outside of the figure."""
+    # A turned text takes less than the box around it.
+    boxes = [t.get_window_extent() for t in texts if not t.get_rotation() % 90]
+    for i, box in enumerate(boxes):
+        assert figure.bbox.x0 <= box.x0, texts[i]
+        assert figure.bbox.y0 <= box.y0, texts[i]
+        assert box.x1 <= figure.bbox.x1, texts[i]
+        assert box.y1 <= figure.bbox.y1, texts[i]
+        assert not any(box.overlaps(other) for other in boxes[i + 1 :]), texts[i]
+
+
 def test_no_text_lies_on_another(search, binary):
     """Labels, ticks and legends of a narrow figure do not overlap."""
     draw = [
@@ -413,14 +444,92 @@ def test_no_text_lies_on_another(search, binary):
         figure, ax = plt.subplots(figsize=(3.4, 3.4), layout="constrained")
         plot(ax)
         figure.canvas.draw()
-        texts = [ax.xaxis.label, ax.yaxis.label, *ax.get_legend().get_texts()]
-        low, high = ax.get_xlim()
-        texts += [t for t in ax.get_xticklabels() if low <= t.get_position()[0] <= high]
-        boxes = [t.get_window_extent() for t in texts]
-        for i, box in enumerate(boxes):
-            assert figure.bbox.x0 <= box.x0
-            assert box.x1 <= figure.bbox.x1
-            assert not any(box.overlaps(other) for other in boxes[i + 1 :]), texts[i]
+        assert_apart(figure, texts_of(ax))
+
+
+@pytest.mark.parametrize("layout", [None, "constrained", "tight"])
+@pytest.mark.parametrize(("n_axes", "size"), [(2, (6.4, 4.8)), (3, (12, 4))])
+def test_a_colour_bar_takes_its_room_from_its_own_axes(layout, n_axes, size):
+    """It lay on the axes to the right, as nothing was taken away for it."""
+    rng = np.random.default_rng(0)
+    teacher, student = rng.dirichlet(np.ones(2), size=(2, 200))
+    figure, axes = plt.subplots(1, n_axes, figsize=size, layout=layout)
+    axes[1].set_ylabel("a neighbour")
+    display = FidelityDisplay.from_predictions(teacher, student, ax=axes[0])
+    figure.canvas.draw()
+    bar, square = display.colorbar_.ax.bbox, axes[0].bbox
+    assert_allclose([bar.y0, bar.y1], [square.y0, square.y1])
+    assert square.x1 < bar.x0
+    right = display.colorbar_.ax.get_tightbbox().x1
+    assert right < axes[1].get_tightbbox().x0
+    assert_allclose(square.width, square.height)
+
+
+@pytest.fixture(scope="module")
+def wordy():
+    """Rows, and additive students of ten and of two classes with long names."""
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(
+        {
+            "the income of a household": 3e6 * rng.normal(size=300) + 5e6,
+            "number": rng.normal(size=300),
+            "level": rng.choice(["alpha", "beta", "a level of long name"], size=300),
+            "a small number of a long name": 1e-7 * rng.normal(size=300),
+        }
+    )
+    X.loc[:20, "number"] = np.nan
+    z = X["number"].fillna(0) + (X["level"] == "beta") + rng.normal(size=300)
+    names = np.array([f"a long name of class {i}" for i in range(10)])
+    ten = names[np.digitize(z, np.linspace(-2, 3, 9))]
+    student = LinearStudent(encoding="quantile", n_bins=4)
+    return X, {10: student.fit(X, ten), 2: clone(student).fit(X, z > 0)}
+
+
+@pytest.mark.parametrize("layout", [None, "constrained", "tight"])
+@pytest.mark.parametrize(
+    ("n_classes", "grid", "size", "n_panels"),
+    [(10, (2, 1), (6.4, 8), 4), (2, (1, 3), (12, 4), 4), (2, (1, 1), (6, 4), 4)],
+)
+def test_effects_stay_within_their_axes(wordy, layout, n_classes, grid, size, n_panels):
+    """The legend covered the axes above, labels each other and the column's factor."""
+    X, students = wordy
+    figure, axes = plt.subplots(*grid, figsize=size, layout=layout, squeeze=False)
+    for neighbour in axes.flat[:-1]:
+        neighbour.set_ylabel("a neighbour")
+    ax = axes.flat[-1]
+    display = FeatureEffectsDisplay.from_estimator(students[n_classes], X, ax=ax)
+    figure.canvas.draw()
+    assert display.ax_ is ax
+    assert len(display.axes_) == n_panels
+    texts = [text for each in (ax, *display.axes_) for text in texts_of(each)]
+    assert "1e7" in [text.get_text() for text in texts]
+    assert_apart(figure, texts)
+    parts = [ax.get_tightbbox(), *(p.get_tightbbox() for p in display.axes_)]
+    others = [neighbour.bbox for neighbour in axes.flat[:-1]]
+    assert not any(part.overlaps(other) for part in parts for other in others)
+    legend = ax.get_legend().get_window_extent()
+    assert not any(legend.overlaps(panel.bbox) for panel in display.axes_)
+
+
+def test_effects_that_have_no_room_are_left_out(wordy):
+    X, students = wordy
+    _, axes = plt.subplots(1, 3, figsize=(9, 2.4))
+    with pytest.warns(
+        DistillationWarning, match=r"ax has room for 1 of 4 columns; \['level', .*fewer"
+    ):
+        display = FeatureEffectsDisplay.from_estimator(students[2], X, ax=axes[1])
+    (panel,) = display.axes_
+    assert panel.get_xlabel() == "number"
+    assert len(display.lines_) == len(display.bars_) == 1
+
+
+def test_a_legend_has_no_more_columns_than_have_room():
+    """Four entries in three columns are 2, 1 and 1, not 2 and 2 in two of them."""
+    _, ax = plt.subplots(figsize=(4, 3))
+    names = ["high", "low", "middle", "number missing"]
+    legend_within(ax, [ax.plot([0, 1], label=name)[0] for name in names])
+    ax.figure.canvas.draw()
+    assert ax.get_legend().get_window_extent().x1 <= ax.bbox.x1
 
 
 def test_matplotlib_is_imported_by_a_plot_alone():

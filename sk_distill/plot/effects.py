@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Hashable, Sequence
 from difflib import get_close_matches
 from numbers import Integral
@@ -11,21 +12,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sk_distill.encoding import Table, check_table
+from sk_distill.exceptions import DistillationWarning
 from sk_distill.fitted import fitted_attribute
+from sk_distill.plot.effect_panel import (
+    depth_of_labels,
+    plot_curves,
+    plot_density,
+    plot_levels,
+)
+from sk_distill.plot.panels import PanelGrid
 from sk_distill.plot.style import (
     curve_style,
     import_pyplot,
-    legend_above,
-    legend_outside,
+    inches_of,
+    legend_inches,
+    legend_within,
+    letter_inches,
     neutral,
+    one_line_or_two,
     shorten,
 )
 from sk_distill.students.effects import FeatureEffect
-
-# So many bars have names that can be read; the others are the least of them.
-_MOST_LEVELS = 12
-
-_N_BINS = 30
 
 
 class FeatureEffectsDisplay:
@@ -60,7 +67,10 @@ class FeatureEffectsDisplay:
     Attributes
     ----------
     axes_ : ndarray of Axes
-        One a column.
+        One a column, within ``ax_``; where it has no room for all, the last columns
+        have none.
+    ax_ : matplotlib Axes
+        What the panels share.
     figure_ : matplotlib Figure
     lines_ : list of list of Line2D
         For each column the curves of the outputs; empty for a categorical column.
@@ -118,7 +128,7 @@ class FeatureEffectsDisplay:
         classes : sequence of labels, default=None
             Of three classes or more those to show; None shows all.
         ax : matplotlib Axes, default=None
-            Replaced by a grid of panels; None makes a figure.
+            Where a grid of panels is put; None makes a figure.
 
         Returns
         -------
@@ -172,88 +182,91 @@ class FeatureEffectsDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Replaced by a grid of panels; None makes a figure.
+            Where a grid of panels is put; None makes a figure.
 
         Returns
         -------
         display : FeatureEffectsDisplay
         """
-        pyplot = import_pyplot("FeatureEffectsDisplay.plot")
-        outputs = (
-            range(len(self.output_names)) if self.outputs is None else self.outputs
+        outputs = self._outputs()
+        if ax is None:
+            pyplot = import_pyplot("FeatureEffectsDisplay.plot")
+            n_columns = min(3, len(self.effects))
+            width = 0.6 + 2.6 * n_columns
+            size = width, self._height(width, n_columns)
+            _, ax = pyplot.subplots(figsize=size, layout="constrained")
+        grid = PanelGrid(
+            ax,
+            [depth_of_labels(effect) for effect in self.effects.values()],
+            legend_within(ax, self._handles(neutral(ax))),
         )
-        figure, cells, n_columns = self._open_grid(pyplot, ax)
-        panels: list[Any] = []
-        self.lines_, self.bars_ = [], []
-        shown: list[list[Hashable]] = []
-        for i, (name, effect) in enumerate(self.effects.items()):
-            panel = figure.add_subplot(
-                cells[divmod(i, n_columns)], sharey=panels[0] if panels else None
+        if not grid.n_panels:
+            width, height = inches_of(ax)
+            raise ValueError(
+                f"FeatureEffectsDisplay.plot: ax has {width:.1f} by {height:.1f} "
+                "inches, no room for a panel and a legend. Pass axes of a larger "
+                "figure, or choose fewer classes."
             )
-            panels.append(panel)
-            panel.spines[["top", "right"]].set_visible(False)
+        shown, left_out = np.split(list(self.effects), [grid.n_panels])
+        if len(left_out):
+            warnings.warn(
+                f"FeatureEffectsDisplay.plot: ax has room for {grid.n_panels} of "
+                f"{len(self.effects)} columns; {left_out.tolist()} are left out. "
+                "Choose fewer features or classes, or pass axes of a larger figure.",
+                DistillationWarning,
+                stacklevel=2,
+            )
+        self.lines_, self.bars_ = [], []
+        levels_of: list[list[Hashable]] = []
+        for name in shown:
+            effect = self.effects[name]
+            panel = grid.add_panel()
             panel.axhline(0, color=neutral(panel), lw=0.6, zorder=0)
             lines: list[Any] = []
             bars: list[Any] = []
             levels: list[Hashable] = []
             if isinstance(effect.grid, list):
-                bars, levels = _plot_levels(panel, effect, outputs)
+                bars, levels = plot_levels(panel, effect, outputs)
             else:
                 column = None if self.columns is None else self.columns[name]
-                lines = _plot_curves(panel, effect, column, outputs)
+                lines = plot_curves(panel, effect, column, outputs)
             self.lines_.append(lines)
             self.bars_.append(bars)
-            shown.append(levels)
-            label = shorten(name, 26)
+            levels_of.append(levels)
+            width, _ = inches_of(panel)
+            label = shorten(name, max(8, int(width / letter_inches("axes.labelsize"))))
             if len(levels) < len(effect.grid) and levels:
                 label += f"\n({len(levels)} of {len(effect.grid)} levels)"
             panel.set_xlabel(label)
-            if i % n_columns:
-                panel.tick_params(labelleft=False)
-            else:
-                panel.set_ylabel(self._unit())
         if self.columns is not None:
             # Histograms stand at the foot, below the curves.
-            low, high = panels[0].get_ylim()
-            panels[0].set_ylim(low - 0.2 * (high - low), high)
-            for panel, (name, effect), levels in zip(
-                panels, self.effects.items(), shown, strict=True
-            ):
-                _plot_density(panel, effect, self.columns[name], levels)
-        self._add_legend(panels[0], outputs, outside=ax is None)
-        self.axes_ = np.array(panels, dtype=object)
-        self.figure_ = figure
+            low, high = grid.panels[0].get_ylim()
+            grid.panels[0].set_ylim(low - 0.2 * (high - low), high)
+            for panel, name, levels in zip(grid.panels, shown, levels_of, strict=True):
+                plot_density(panel, self.effects[name], self.columns[name], levels)
+        grid.make_room(self._unit(inches_of(ax)[1]))
+        self.axes_ = np.array(grid.panels, dtype=object)
+        self.ax_, self.figure_ = ax, ax.figure
         return self
 
-    def _open_grid(self, pyplot: Any, ax: Any) -> tuple[Any, Any, int]:
-        """Return the figure, a grid of cells in it, and its number of columns."""
-        n_panels = len(self.effects)
-        if ax is None:
-            n_columns = min(3, n_panels)
-            n_rows = -(-n_panels // n_columns)
-            figure = pyplot.figure(
-                figsize=(0.6 + 2.6 * n_columns, 0.6 + 2.1 * n_rows),
-                layout="constrained",
-            )
-            return figure, figure.add_gridspec(n_rows, n_columns), n_columns
-        place = ax.get_subplotspec()
-        if place is None:
-            raise ValueError(
-                "FeatureEffectsDisplay.plot: ax has no place in a grid that panels "
-                "could share. Pass axes of plt.subplots, or None."
-            )
-        width = ax.get_window_extent().width / ax.figure.dpi
-        n_columns = max(1, min(n_panels, int(width // 2)))
-        n_rows = -(-n_panels // n_columns)
-        ax.set_axis_off()
-        return ax.figure, place.subgridspec(n_rows, n_columns), n_columns
+    def _outputs(self) -> Sequence[int]:
+        return range(len(self.output_names)) if self.outputs is None else self.outputs
 
-    def _unit(self) -> str:
+    def _height(self, width: float, n_columns: int) -> float:
+        """Return how high a figure has room for all panels, so many side by side."""
+        n_rows = -(-len(self.effects) // n_columns)
+        # Axes have so much of a figure that is not laid out yet.
+        legend = legend_inches(0.75 * width, self._handles("black"))
+        return 0.6 + 2.1 * n_rows + legend
+
+    def _unit(self, inches: float) -> str:
         if len(self.output_names) > 1:
             return "effect (logits)"
-        return f"effect on log-odds\nof {shorten(self.output_names[0], 20)}"
+        of = f"of {shorten(self.output_names[0], 20)}"
+        return one_line_or_two("effect on log-odds", of, inches)
 
-    def _add_legend(self, panel: Any, outputs: Sequence[int], outside: bool) -> None:
+    def _handles(self, ink: str) -> list[Any]:
+        """Return what the legend has to explain; a mark has the colour of ink."""
         from matplotlib.lines import Line2D
 
         handles = []
@@ -262,7 +275,7 @@ class FeatureEffectsDisplay:
                 Line2D(
                     [], [], **curve_style(i), label=shorten(self.output_names[k], 24)
                 )
-                for i, k in enumerate(outputs)
+                for i, k in enumerate(self._outputs())
             ]
         numeric = [e for e in self.effects.values() if not isinstance(e.grid, list)]
         if any(effect.other is not None for effect in numeric):
@@ -270,16 +283,13 @@ class FeatureEffectsDisplay:
                 Line2D(
                     [],
                     [],
-                    color=neutral(panel),
+                    color=ink,
                     marker="D",
                     linestyle="none",
                     label="number missing",
                 )
             )
-        if handles and outside:
-            legend_outside(panel.figure, handles)
-        elif handles:
-            legend_above(panel, handles)
+        return handles
 
 
 def _read_columns(student: Any, X: Any, effects: dict[str, Any]) -> dict[str, Any]:
@@ -352,108 +362,3 @@ def effect_of_cells(effect: FeatureEffect, cells: Any) -> NDArray[np.float64]:
     if effect.other is not None:
         added[np.isnan(cells)] = effect.other
     return np.nan_to_num(added)
-
-
-def _plot_curves(
-    panel: Any, effect: FeatureEffect, cells: Any, outputs: Sequence[int]
-) -> list[Any]:
-    """Draw the curves of a numeric column, and a diamond for a missing number."""
-    lines = [
-        panel.plot(effect.grid, effect.effect[:, k], **curve_style(i))[0]
-        for i, k in enumerate(outputs)
-    ]
-    low, high = _range(effect, cells)
-    margin = 0.03 * (high - low)
-    if effect.other is not None:
-        for i, k in enumerate(outputs):
-            panel.plot(
-                high + 3 * margin,
-                effect.other[k],
-                "D",
-                markersize=5,
-                color=curve_style(i)["color"],
-            )
-        high += 3 * margin
-    panel.set_xlim(low - margin, high + margin)
-    return lines
-
-
-def _range(effect: FeatureEffect, cells: Any) -> tuple[float, float]:
-    """Return between which numbers a curve is shown: the middle 99 % of the rows.
-
-    The farthest of a skewed column would squeeze all others to one side.
-    """
-    grid = np.asarray(effect.grid)
-    low, high = float(grid.min()), float(grid.max())
-    if cells is not None and np.isfinite(cells).any():
-        low, high = np.nanquantile(cells, [0.005, 0.995]).tolist()
-    return (low, high) if high > low else (low - 0.5, low + 0.5)
-
-
-def _plot_levels(
-    panel: Any, effect: FeatureEffect, outputs: Sequence[int]
-) -> tuple[list[Any], list[Hashable]]:
-    """Draw a bar for each level and output; return them, and the levels shown."""
-    strength = np.abs(effect.effect).max(axis=1)
-    kept = np.sort(np.argsort(-strength, kind="stable")[:_MOST_LEVELS])
-    width = 0.8 / len(outputs)
-    others = [np.asarray(effect.other)] if _has_others(effect) else []
-    heights = np.vstack([effect.effect[kept], *others])
-    places = np.arange(len(heights))
-    bars = []
-    for i, k in enumerate(outputs):
-        bar = panel.bar(
-            places - 0.4 + (i + 0.5) * width,
-            heights[:, k],
-            width,
-            color=curve_style(i)["color"],
-        )
-        for patch in bar.patches[len(kept) :]:
-            patch.set_alpha(0.4)
-        bars.append(bar)
-    levels = [effect.grid[j] for j in kept]
-    names = ["missing" if level is None else shorten(level, 14) for level in levels]
-    names += ["other"] * len(others)
-    turned = len(names) > 4 or max(map(len, names)) > 6
-    panel.set_xticks(
-        places,
-        names,
-        rotation=60 if turned else 0,
-        ha="right" if turned else "center",
-        rotation_mode="anchor",
-    )
-    return bars, levels
-
-
-def _has_others(effect: FeatureEffect) -> bool:
-    """Whether anything was learnt about rare levels, beyond where zero is."""
-    if effect.other is None:
-        return False
-    return bool(np.abs(effect.other).max() > 0.01 * np.abs(effect.effect).max())
-
-
-def _plot_density(
-    panel: Any, effect: FeatureEffect, cells: Any, levels: list[Hashable]
-) -> None:
-    """Draw the numbers of rows at the foot of a panel."""
-    if isinstance(effect.grid, list):
-        counts = np.array([sum(cell == level for cell in cells) for level in levels])
-        if _has_others(effect):
-            known = set(effect.grid)
-            counts = np.append(counts, sum(cell not in known for cell in cells))
-        left, width = np.arange(len(counts)) - 0.4, np.full(len(counts), 0.8)
-    else:
-        low, high = _range(effect, cells)
-        counts, edges = np.histogram(cells[np.isfinite(cells)], _N_BINS, (low, high))
-        left, width = edges[:-1], np.diff(edges)
-    panel.bar(
-        left,
-        0.14 * counts / max(counts.max(), 1),
-        width,
-        align="edge",
-        color="#888888",
-        alpha=0.6,
-        linewidth=0,
-        transform=panel.get_xaxis_transform(),
-        zorder=0,
-    )

@@ -11,12 +11,17 @@ from sk_distill.fitted import fitted_attribute, teacher_probabilities
 from sk_distill.plot.style import (
     DISAGREEMENT,
     density_colours,
+    inches_of,
     legend_above,
     neutral,
+    one_line_or_two,
     open_axes,
     shorten,
 )
 from sk_distill.validation import check_probabilities
+
+# What a colour bar, the numbers beside it and its label take.
+_BAR_INCHES = 0.7
 
 
 class FidelityDisplay:
@@ -56,7 +61,7 @@ class FidelityDisplay:
     >>> model = DistilledClassifier(forest, "linear", random_state=0).fit(X, y)
     >>> display = FidelityDisplay.from_estimator(model, X)
     >>> display.ax_.get_xlabel()
-    "teacher's probability\nof 1"
+    "teacher's probability of 1"
     """
 
     def __init__(
@@ -201,12 +206,16 @@ class FidelityDisplay:
         -------
         display : FidelityDisplay
         """
+        from matplotlib.ticker import MaxNLocator
+
         teacher, student = (
             np.asarray(self.teacher_proba),
             np.asarray(self.student_proba),
         )
         agrees = np.asarray(self.agrees)
         ax = open_axes("FidelityDisplay.plot", ax)
+        width, height = inches_of(ax)
+        room = min(_BAR_INCHES / width, 0.5) if agrees.any() else 0.0
         ax.plot([0, 1], [0, 1], color=neutral(ax), lw=0.8, ls=":", zorder=0)
         self.density_ = self.colorbar_ = None
         if agrees.any():
@@ -226,13 +235,14 @@ class FidelityDisplay:
             ]
             self.colorbar_ = ax.figure.colorbar(
                 self.density_,
-                # As high as the square that the axes become.
-                cax=ax.inset_axes((1.04, 0, 0.05, 1)),
+                ax=ax,
+                fraction=room,
                 label="rows that agree",
                 ticks=steps if len(steps) < 7 else steps[::3],
                 format="{x:,.0f}",
             )
             self.colorbar_.ax.minorticks_off()
+            self.colorbar_.ax.set_axes_locator(_Beside(ax, self.colorbar_.ax))
         n_apart = int((~agrees).sum())
         share = n_apart / len(agrees)
         self.points_ = ax.scatter(
@@ -246,14 +256,35 @@ class FidelityDisplay:
             rasterized=n_apart > 2000,
             label=f"disagree: {n_apart:,} of {len(agrees):,} ({share:.1%})",
         )
-        of = f"\nof {self.class_name}" if self.class_name else ""
+        of = f"of {self.class_name}" if self.class_name else ""
+        side = min((1 - room) * width, height)
+        for axis, who in ((ax.xaxis, "teacher"), (ax.yaxis, "student")):
+            axis.set_label_text(one_line_or_two(f"{who}'s probability", of, side))
+            axis.set_major_locator(MaxNLocator("auto", steps=[2, 5, 10]))
         ax.set(
             xlim=(-0.03, 1.03),
             ylim=(-0.03, 1.03),
-            xlabel=f"teacher's probability{of}",
-            ylabel=f"student's probability{of}",
             aspect="equal",
         )
         legend_above(ax, [self.points_], compact=True)
         self.ax_, self.figure_ = ax, ax.figure
         return self
+
+
+class _Beside:
+    """Places a colour bar beside the square that its axes become, as high as it."""
+
+    def __init__(self, ax: Any, bar: Any) -> None:
+        self._ax, self._bar = ax, bar
+
+    def __call__(self, bar: Any, renderer: Any) -> Any:
+        from matplotlib.transforms import Bbox
+
+        self._ax.apply_aspect()
+        square = self._ax.get_position()
+        left, width = square.x1 + 0.04 * square.width, 0.05 * square.width
+        return Bbox.from_bounds(left, square.y0, width, square.height)
+
+    def get_subplotspec(self) -> Any:
+        """Return the cell of the bar, for which a tight layout asks."""
+        return self._bar.get_subplotspec()

@@ -78,13 +78,38 @@ def shorten(text: object, width: int) -> str:
     return text.replace("$", r"\$")
 
 
+def inches_of(ax: Any) -> tuple[float, float]:
+    """Return width and height of the axes, as they are before a layout."""
+    extent = ax.get_window_extent()
+    return extent.width / ax.figure.dpi, extent.height / ax.figure.dpi
+
+
+def letter_inches(size: str) -> float:
+    """Return how wide a letter is in the mean, in a font of this size."""
+    return 0.58 * _points(size) / 72
+
+
+def _points(size: str) -> float:
+    """Return the points of a size, by its name or by that of a setting."""
+    from matplotlib.font_manager import FontProperties
+
+    settings = import_pyplot("text").rcParams
+    return float(FontProperties(size=settings.get(size, size)).get_size_in_points())
+
+
+def one_line_or_two(start: str, end: str, inches: float) -> str:
+    """Return the label of an axis, broken where it is longer than the axis."""
+    letters = len(start) + 1 + len(end)
+    fits = letters * letter_inches("axes.labelsize") <= inches
+    return f"{start}{' ' if fits else chr(10)}{end}".strip()
+
+
 def legend_above(ax: Any, handles: Sequence[Any], *, compact: bool = False) -> Any:
     """Put a legend above the axes, in as many columns as their width has room for.
 
     A compact one has markers for handles, which take less room than lines.
     """
-    width = ax.get_window_extent().width
-    columns = _legend_columns(width, ax.figure.dpi, handles)
+    columns = _legend_columns(inches_of(ax)[0], handles, "legend.fontsize")
     short = compact or columns == 1
     return ax.legend(
         handles=handles,
@@ -99,28 +124,37 @@ def legend_above(ax: Any, handles: Sequence[Any], *, compact: bool = False) -> A
     )
 
 
-def legend_outside(figure: Any, handles: Sequence[Any]) -> Any:
-    """Put a legend above all axes of a figure of constrained layout."""
-    return figure.legend(
+def legend_within(ax: Any, handles: Sequence[Any]) -> float:
+    """Put a legend at the top of the axes, and return how many inches it takes."""
+    if not handles:
+        return 0.0
+    width, _ = inches_of(ax)
+    ax.legend(
         handles=handles,
-        loc="outside upper left",
+        loc="upper left",
+        bbox_to_anchor=(0, 1),
+        borderaxespad=0,
+        borderpad=0,
         frameon=False,
-        ncols=_legend_columns(figure.bbox.width, figure.dpi, handles),
+        fontsize="small",
+        ncols=_legend_columns(width, handles, "small"),
     )
+    return legend_inches(width, handles)
 
 
-def _legend_columns(width: float, dpi: float, handles: Sequence[Any]) -> int:
-    """Return how many entries of a legend stand side by side in so many pixels."""
-    from matplotlib.font_manager import FontProperties
+def legend_inches(width: float, handles: Sequence[Any]) -> float:
+    """Return how many inches a legend takes within axes of so many inches."""
+    n_rows = -(-len(handles) // _legend_columns(width, handles, "small"))
+    # A line and what is between two, and so much below the last one.
+    return (n_rows * 1.6 + 0.6) * _points("small") / 72 if handles else 0.0
 
-    size = import_pyplot("legend").rcParams["legend.fontsize"]
-    letter = 0.58 * FontProperties(size=size).get_size_in_points() * dpi / 72
-    # A handle and its gaps take seven letters' width.
-    widths = [(len(handle.get_label()) + 7) * letter for handle in handles]
+
+def _legend_columns(width: float, handles: Sequence[Any], size: str) -> int:
+    """Return how many entries of a legend stand side by side in so many inches."""
+    # A handle and its gaps take eight letters' width.
+    widths = [(len(h.get_label()) + 8) * letter_inches(size) for h in handles]
     for columns in range(len(handles), 1, -1):
-        # A legend is filled column by column.
-        rows = -(-len(handles) // columns)
-        parts = [widths[i : i + rows] for i in range(0, len(widths), rows)]
-        if sum(map(max, parts)) <= width:
+        # A legend is filled column by column, the first ones higher by one.
+        if sum(map(max, np.array_split(widths, columns))) <= width:
             return columns
     return 1

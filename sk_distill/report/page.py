@@ -7,6 +7,7 @@ from html import escape
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
+from sk_distill.plot import FeatureEffectsDisplay
 from sk_distill.report.tables import TextTable
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ _INKED = (
 )
 
 # In inches. Wider, and a telephone makes the text too small.
-_WIDTH = 5.4
+_WIDTH, _HEIGHT = 5.4, 3.9
 
 _ALT = {
     "Student against teacher": "Probabilities of the student against those of the "
@@ -153,8 +154,9 @@ def _picture(display: Any, theme: str) -> str:
     from matplotlib.figure import Figure
 
     colours = dict.fromkeys(_INKED, _INK[theme])
-    n_panels = len(getattr(display, "effects", [None]))
-    height = 3.9 if n_panels == 1 else 0.8 + 2.1 * -(-n_panels // 2)
+    height = _HEIGHT
+    if isinstance(display, FeatureEffectsDisplay):
+        height = display._height(_WIDTH, n_columns=2)
     with style.context(["default", {**colours, "axes.facecolor": "none"}]):
         # Not of pyplot, which would show it in a notebook too.
         figure = Figure(figsize=(_WIDTH, height), layout="constrained")
