@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -19,21 +20,72 @@ def fitted_attribute(owner: str, estimator: Any, name: str, remedy: str) -> Any:
     Raises
     ------
     NotFittedError
-        For an estimator that was never fitted.
+        For an estimator that was never fitted, or a search without refit.
     AttributeError
         For one whose fit sets no such attribute.
     """
     try:
         return getattr(estimator, name)
     except AttributeError as error:
+        check_refitted(owner, estimator)
         if not hasattr(estimator, "classes_"):
             raise NotFittedError(
                 f"{owner}: this {name_of(estimator)} instance is not fitted yet. Call "
                 "'fit' with appropriate arguments first."
             ) from error
+
+        def has_it(part: Any) -> bool:
+            return hasattr(part, name) or hasattr(getattr(part, "student_", None), name)
+
         raise AttributeError(
-            f"{owner}: {name_of(estimator)} has no {name}. {remedy}"
+            f"{owner}: {name_of(estimator)} has no {name}. "
+            + (way_into(estimator, has_it) or remedy)
         ) from error
+
+
+def check_refitted(owner: str, estimator: Any) -> None:
+    """Raise for a search that was fitted with ``refit=False``, whoever wrote it.
+
+    Raises
+    ------
+    NotFittedError
+        It has tried many, and holds none.
+    """
+    if not hasattr(estimator, "cv_results_"):
+        return
+    if hasattr(estimator, "_fitted_student"):
+        estimator._fitted_student()
+    elif not hasattr(estimator, "best_estimator_"):
+        raise NotFittedError(
+            f"{owner}: this {name_of(estimator)} instance was fitted with refit=False, "
+            "so that it holds no classifier. Set refit=True, and pass its "
+            "best_estimator_."
+        )
+
+
+def way_into(estimator: Any, is_wanted: Callable[[Any], bool]) -> str:
+    """Return what to pass in the place of a search or a pipeline, or nothing."""
+    place = _place_within(estimator, is_wanted)
+    if not place:
+        return ""
+    rows = ", and rows as that gets them" if "steps" in place else ""
+    return f"Pass its {place}{rows}."
+
+
+def _place_within(estimator: Any, is_wanted: Callable[[Any], bool]) -> str:
+    """Return the attribute that holds what is wanted, as one writes it."""
+    parts = {}
+    if hasattr(estimator, "best_estimator_"):
+        parts["best_estimator_"] = estimator.best_estimator_
+    if hasattr(estimator, "steps"):
+        parts["steps[-1][1]"] = estimator.steps[-1][1]
+    for place, part in parts.items():
+        if is_wanted(part):
+            return place
+        deeper = _place_within(part, is_wanted)
+        if deeper:
+            return f"{place}.{deeper}"
+    return ""
 
 
 def distilled_with(estimator: Any) -> tuple[float, float]:

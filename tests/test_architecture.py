@@ -165,6 +165,7 @@ MAY_IMPORT = {
         "distilled",
         "distilled_cv",
         "encoding",
+        "fitted",
         "students",
         "teachers",
         "validation",

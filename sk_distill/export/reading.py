@@ -8,6 +8,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sk_distill.compression import CompressedStudent
 from sk_distill.compression.network import Network, read_network
+from sk_distill.fitted import check_refitted, way_into
 from sk_distill.students import LinearStudent, MLPStudent
 from sk_distill.validation import name_of
 
@@ -54,11 +55,12 @@ def shipped_student(estimator: Any, *, caller: str) -> Any:
     if hasattr(estimator, "_fitted_student"):
         student = estimator._fitted_student()
     elif not isinstance(estimator, BUILT_IN):
+        check_refitted(caller, estimator)
+        way_out = way_into(estimator, _is_known)
         raise TypeError(
             f"{caller}: cannot export a {name_of(estimator)}; expected a fitted "
             "DistilledClassifier, DistilledClassifierCV, LinearStudent, MLPStudent or "
-            "CompressedStudent. Of a search pass its best_estimator_, of another "
-            "estimator the part that is one of these."
+            f"CompressedStudent. {way_out or 'Pass the part that is one of these.'}"
         )
     if is_of_this_package(student) and not isinstance(student, BUILT_IN):
         raise TypeError(
@@ -69,6 +71,10 @@ def shipped_student(estimator: Any, *, caller: str) -> Any:
         )
     check_is_fitted(student)
     return student
+
+
+def _is_known(part: Any) -> bool:
+    return hasattr(part, "_fitted_student") or isinstance(part, BUILT_IN)
 
 
 def is_of_this_package(part: object) -> bool:

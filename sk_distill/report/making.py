@@ -113,8 +113,7 @@ def distillation_report(
         _OWNER,
         estimator,
         "student_",
-        "Pass a DistilledClassifier, or a DistilledClassifierCV with refit=True: of a "
-        "search its best_estimator_, of a Pipeline its last step, and X as it gets it.",
+        "Pass a DistilledClassifier or a DistilledClassifierCV.",
     )
     classes = estimator.classes_
     codes = _encode(X, y, classes)
