@@ -36,7 +36,7 @@ from sk_distill.metrics import agreement_score, kl_divergence
 from sk_distill.report import costs
 from sk_distill.report.costs import n_parameters
 from sk_distill.report.measures import Measurer
-from sk_distill.report.slices import worst_slices
+from sk_distill.report.slices import _slices_of_numbers, worst_slices
 
 
 @pytest.fixture(autouse=True)
@@ -387,6 +387,36 @@ def test_slices_of_numbers_are_fifths(two):
     student = (X[:, 1] == 1).astype(int)
     first, *_ = worst_slices(model, X, teacher, student, teacher, 6)
     assert (first.feature, first.values, first.n_rows) == ("x1", "1", 250)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "names"),
+    [
+        (20230101 + np.arange(101) * 10, ["20230301", "20230501", "20230701"]),
+        (1.7e9 + np.arange(101) * 10, ["1700000200", "1700000400", "1700000600"]),
+        (1 + np.arange(101) * 1e-7, ["1.000002", "1.000004", "1.000006"]),
+        (np.arange(101) * 1e5, ["2e+06", "4e+06", "6e+06"]),
+    ],
+)
+def test_slices_of_a_column_have_names_of_their_own(numbers, names):
+    """By four digits all days of a year were 2.023e+07."""
+    missing, lowest, *between, highest = (
+        name for name, _ in _slices_of_numbers(numbers)
+    )
+    low, middle, high = names
+    assert missing == "missing"
+    assert lowest == f"≤ {low}"
+    assert between[:2] == [f"{low} to {middle}", f"{middle} to {high}"]
+    assert highest.startswith("> ")
+
+
+def test_few_numbers_have_names_of_their_own():
+    numbers = np.array([20230101.0, 20230102, 20230102])
+    assert [name for name, _ in _slices_of_numbers(numbers)] == [
+        "missing",
+        "20230101",
+        "20230102",
+    ]
 
 
 def test_few_rows_make_no_slice(two):

@@ -123,15 +123,15 @@ def _slices_of_numbers(
     yield "missing", missing
     values = np.unique(numbers[~missing])
     if len(values) <= _N_BINS:
-        for value in values:
-            yield f"{value:.4g}", numbers == value
+        for value, name in zip(values, _tell_apart(values), strict=True):
+            yield name, numbers == value
         return
     edges = np.unique(
         np.quantile(numbers[~missing], np.linspace(0, 1, _N_BINS + 1)[1:-1])
     )
     number_of = np.searchsorted(edges, numbers)
     number_of[missing] = -1
-    shown = [f"{edge:.4g}" for edge in edges]
+    shown = _tell_apart(edges)
     names = [
         f"≤ {shown[0]}",
         *(f"{low} to {high}" for low, high in pairwise(shown)),
@@ -139,6 +139,18 @@ def _slices_of_numbers(
     ]
     for i, name in enumerate(names):
         yield name, number_of == i
+
+
+def _tell_apart(numbers: NDArray[np.float64]) -> list[str]:
+    """Return numbers in so many digits that they differ, four at least."""
+    whole = max((len(f"{abs(number):.0f}") for number in numbers), default=0)
+    # Rather all digits of a date, or of a time in seconds, than 2.0234e+07.
+    more = range(whole if 5 <= whole <= 15 else 5, 18)
+    for digits in (4, *more):
+        shown = [f"{number:.{digits}g}" for number in numbers]
+        if len(set(shown)) == len(shown):
+            break
+    return shown
 
 
 def _lower_end(share: float, n: int) -> float:
