@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from inspect import signature
 from typing import Any
 
+from sklearn.multiclass import _ConstantPredictor as ConstantPredictor
 from sklearn.utils import _safe_indexing as safe_indexing
 from sklearn.utils._repr_html.estimator import _VisualBlock as VisualBlock
 from sklearn.utils.metaestimators import _BaseComposition as BaseComposition
@@ -22,6 +23,7 @@ except ImportError:
 __all__ = [
     "BaseComposition",
     "CallbackSupportMixin",
+    "ConstantPredictor",
     "VisualBlock",
     "check_parameters",
     "count_nodes",

@@ -7,21 +7,39 @@ from timeit import repeat
 from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn.dummy import DummyClassifier
 
-from sk_distill._sklearn import count_nodes
+from sk_distill._sklearn import ConstantPredictor, count_nodes
 from sk_distill.validation import is_torch_module
 
 # A measurement takes about so many seconds, and the fastest of some counts: what else
 # the machine does can only slow a call down.
 _SECONDS, _REPEATS = 0.02, 5
 
+# What meta-estimators call the classifiers that they have fitted, and all of which they
+# ask: a stack has one more on top, and boosting one more below.
+_PARTS: tuple[tuple[str, ...], ...] = (
+    ("estimators_", "final_estimator_", "init_"),
+    ("calibrated_classifiers_",),
+    ("best_estimator_",),
+    ("estimator_",),
+    ("net_",),
+)
+
+# The same where no underscore says so: of a frozen one, of one that is calibrated.
+_PLAIN_PARTS = ("estimator", "calibrators")
+
 # What networks, kernel machines and linear models call what they have learnt. A machine
 # with a linear kernel has ``coef_`` too, but answers by its support vectors.
-_ARRAYS = (
+_ARRAYS: tuple[tuple[str, ...], ...] = (
     ("coefs_", "intercepts_"),
     ("support_vectors_", "dual_coef_", "intercept_"),
     ("coef_", "intercept_"),
     ("slot_coef_", "intercept_"),
+    # Of calibration: sigmoid, isotonic, by temperature.
+    ("a_", "b_"),
+    ("X_thresholds_", "y_thresholds_"),
+    ("beta_",),
 )
 
 
@@ -68,17 +86,9 @@ def n_parameters(model: Any) -> int | None:
 
     They are counted by the names that scikit-learn, skorch and this package give them.
     """
-    for part in ("estimators_", "best_estimator_", "estimator_", "estimator", "net_"):
-        if hasattr(model, part):
-            parts = getattr(model, part)
-            if isinstance(parts, np.ndarray):
-                parts = parts.ravel().tolist()
-            elif not isinstance(parts, list | tuple):
-                parts = [parts]
-            counts = [n_parameters(p) for p in parts]
-            known = [count for count in counts if count is not None]
-            if counts and len(known) == len(counts):
-                return sum(known)
+    for names in _PARTS:
+        if hasattr(model, names[0]):
+            return _sum_of_parts(model, names)
     if hasattr(model, "steps"):
         return n_parameters(model.steps[-1][1])
     module = getattr(model, "module_", getattr(model, "module", None))
@@ -91,7 +101,27 @@ def n_parameters(model: Any) -> int | None:
     for names in _ARRAYS:
         if all(hasattr(model, name) for name in names):
             return _size([getattr(model, name) for name in names])
+    if isinstance(model, ConstantPredictor):
+        return 1
+    if isinstance(model, DummyClassifier):
+        return int(np.size(model.class_prior_))
+    if hasattr(model, _PLAIN_PARTS[0]):
+        return _sum_of_parts(model, _PLAIN_PARTS)
     return count_nodes(model)
+
+
+def _sum_of_parts(model: Any, names: tuple[str, ...]) -> int | None:
+    """Return the number of all parts, or None if one of them is not known."""
+    parts: list[Any] = []
+    for name in names:
+        held = getattr(model, name, [])
+        if isinstance(held, np.ndarray):
+            held = held.ravel().tolist()
+        parts += held if isinstance(held, list | tuple) else [held]
+    # Boosting that begins with "zero" has learnt nothing there.
+    counts = [n_parameters(part) for part in parts if not isinstance(part, str)]
+    known = [count for count in counts if count is not None]
+    return sum(known) if known and len(known) == len(counts) else None
 
 
 def _size(arrays: list[Any]) -> int:
