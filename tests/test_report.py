@@ -4,6 +4,7 @@ import pickle
 import re
 import sys
 import warnings
+from dataclasses import replace
 from html.parser import HTMLParser
 from types import SimpleNamespace
 
@@ -522,7 +523,25 @@ def test_a_notebook_shows_the_tables_alone(mixed):
     for table in result.tables:
         assert table.heading in read.text
         for row in table.rows:
-            assert all(cell in read.text for cell in row)
+            assert all(str(cell) in read.text for cell in row)
+
+
+def test_a_level_in_parentheses_is_no_interval(mixed):
+    """The level "Paris (FR)" was shown small, as the interval of a value is."""
+    model, X, _ = mixed
+    place = pd.Series(X["level"]).where(X["level"] != "b", "Paris (FR)")
+    X = X.assign(level=place)
+    zeros = np.zeros(len(X), dtype=int)
+    slices = worst_slices(model, X, zeros, (place == "Paris (FR)").to_numpy(), zeros, 3)
+    assert slices[0].values == "Paris (FR)"
+    result = replace(report(*mixed), slices=slices)
+    page = result._repr_html_()
+    assert '<td class="name">Paris (FR)</td>' in page
+    accuracy = result.measures["student"]["accuracy"]
+    assert (
+        f'{accuracy.value:.3f} <span class="interval">({accuracy.low:.3f} to '
+        f"{accuracy.high:.3f})</span>" in page
+    )
 
 
 def test_a_page_leaves_matplotlib_as_it_was(two, tmp_path):

@@ -8,7 +8,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from sk_distill.plot import FeatureEffectsDisplay
-from sk_distill.report.tables import TextTable
+from sk_distill.report.tables import Ranged, TextTable
 
 if TYPE_CHECKING:
     from sk_distill.report.result import DistillationReport
@@ -112,7 +112,7 @@ def _table(table: TextTable) -> str:
     rows = "\n".join(
         "<tr>"
         + "".join(
-            f'<th scope="row" class="name">{escape(cell)}</th>'
+            f'<th scope="row" class="name">{_cell(cell)}</th>'
             if i == 0
             else f"<td{_class(i, table)}>{_cell(cell)}</td>"
             for i, cell in enumerate(row)
@@ -130,12 +130,13 @@ def _class(column: int, table: TextTable) -> str:
     return ' class="name"' if column < table.n_names else ""
 
 
-def _cell(text: str) -> str:
+def _cell(cell: str | Ranged) -> str:
     """Return a cell; the interval after a value may wrap as one."""
-    value, mark, interval = text.partition(" (")
-    if not (mark and interval.endswith(")")):
-        return escape(text)
-    return f'{escape(value)} <span class="interval">({escape(interval)}</span>'
+    if isinstance(cell, str):
+        return escape(cell)
+    return (
+        f'{escape(cell.value)} <span class="interval">({escape(cell.interval)})</span>'
+    )
 
 
 def _figure(heading: str, display: Any) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -18,6 +19,16 @@ _UNKNOWN = "–"
 _WIDEST = 26
 
 
+class Ranged(NamedTuple):
+    """A cell that shows a value, and in parentheses its interval."""
+
+    value: str
+    interval: str
+
+    def __str__(self) -> str:
+        return f"{self.value} ({self.interval})"
+
+
 @dataclass(frozen=True)
 class TextTable:
     """A table of text.
@@ -27,21 +38,22 @@ class TextTable:
     heading : str
     columns : list of str
         The first one is to the left, the others to the right.
-    rows : list of list of str
+    rows : list of list of str or Ranged
     n_names : int
         How many columns hold names, and are to the left.
     """
 
     heading: str
     columns: list[str]
-    rows: list[list[str]]
+    rows: Sequence[Sequence[str | Ranged]]
     n_names: int = 1
 
     def text(self) -> str:
         """Return aligned lines."""
+        shown = [self.columns, *(list(map(str, row)) for row in self.rows)]
         lines = [
             [_cut(cell) if i < self.n_names else cell for i, cell in enumerate(row)]
-            for row in [self.columns, *self.rows]
+            for row in shown
         ]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         aligned = [
@@ -66,15 +78,15 @@ def _arrow(name: str) -> str:
     return f"{shown.get(name, name)} {'↑' if up else '↓'}"
 
 
-def _show(interval: Interval, sign: str = "") -> str:
-    """Return a value with its interval."""
+def _show(interval: Interval, sign: str = "") -> str | Ranged:
+    """Return a value, with its interval if there is one."""
     value, low, high = interval
     if not np.isfinite(value):
         return _UNKNOWN
     shown = _digits(value, sign)
-    if np.isfinite(low):
-        shown += f" ({_digits(low, sign)} to {_digits(high, sign)})"
-    return shown
+    if not np.isfinite(low):
+        return shown
+    return Ranged(shown, f"{_digits(low, sign)} to {_digits(high, sign)}")
 
 
 def _digits(value: float, sign: str) -> str:
