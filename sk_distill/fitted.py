@@ -19,6 +19,8 @@ def fitted_attribute(owner: str, estimator: Any, name: str, remedy: str) -> Any:
 
     Raises
     ------
+    TypeError
+        For what is no estimator.
     NotFittedError
         For an estimator that was never fitted, or a search without refit.
     AttributeError
@@ -28,6 +30,11 @@ def fitted_attribute(owner: str, estimator: Any, name: str, remedy: str) -> Any:
         return getattr(estimator, name)
     except AttributeError as error:
         check_refitted(owner, estimator)
+        if isinstance(estimator, type) or not hasattr(estimator, "fit"):
+            raise TypeError(
+                f"{owner}: {estimator!r} is no estimator; expected a fitted one, such "
+                "as DistilledClassifier().fit(X, y)."
+            ) from error
         if not hasattr(estimator, "classes_"):
             raise NotFittedError(
                 f"{owner}: this {name_of(estimator)} instance is not fitted yet. Call "
@@ -100,6 +107,12 @@ def show_weight(weight: float) -> str:
     return "∞" if np.isinf(weight) else f"{weight:.3g}"
 
 
+def check_rows(owner: str, X: Any) -> None:
+    """Raise where there is no row to look at."""
+    if num_samples(X) == 0:
+        raise ValueError(f"{owner}: X has no rows; expected one at least.")
+
+
 def teacher_probabilities(
     owner: str, estimator: Any, X: Any, teacher_proba: Any
 ) -> NDArray[np.float64]:
@@ -108,6 +121,7 @@ def teacher_probabilities(
     Probabilities that are given go before those of the estimator's teacher.
     """
     classes = fitted_attribute(owner, estimator, "classes_", "")
+    check_rows(owner, X)
     if teacher_proba is not None:
         return check_probabilities(
             f"{owner}: teacher_proba", teacher_proba, num_samples(X), len(classes)

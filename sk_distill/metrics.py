@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import warnings
+from numbers import Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import xlogy
-from sklearn.utils import check_array, check_consistent_length, column_or_1d
+from sklearn.utils import check_array
 
 from sk_distill.exceptions import DistillationWarning
 from sk_distill.validation import check_probabilities
@@ -73,7 +74,11 @@ def agreement_score(
         _check_labels(name, labels)
         for name, labels in (("y_teacher", y_teacher), ("y_student", y_student))
     )
-    check_consistent_length(teacher, student)
+    if len(teacher) != len(student):
+        raise ValueError(
+            f"agreement_score: y_teacher has {len(teacher)} rows and y_student "
+            f"{len(student)}; expected the classes of the same rows."
+        )
     weight = _check_weight("agreement_score", sample_weight, len(teacher))
     return float(np.average(teacher == student, weights=weight))
 
@@ -232,7 +237,7 @@ def retained_improvement(
         ("student_score", student_score),
         ("teacher_score", teacher_score),
     ):
-        if np.ndim(score) or not np.isfinite(score):
+        if not isinstance(score, Real) or not np.isfinite(score):
             raise ValueError(
                 f"retained_improvement: {name}={score!r} must be one finite number. "
                 "Pass the mean of several scores."
@@ -267,12 +272,14 @@ def divergences(
 
 def _check_labels(name: str, labels: Any) -> NDArray[Any]:
     labels = np.asarray(labels)
-    if labels.ndim == 2 and labels.shape[1] > 1:
+    one_a_row = labels.ndim > 0 and labels.shape[1:] in ((), (1,))
+    if not one_a_row or not labels.size:
         raise ValueError(
             f"agreement_score: {name} has shape {labels.shape}; expected one class a "
-            "row. Of probabilities pass classes_[proba.argmax(axis=1)]."
+            "row, and one row at least. Of probabilities pass "
+            "classes_[proba.argmax(axis=1)]."
         )
-    return column_or_1d(labels)
+    return labels.ravel()
 
 
 def _check_pair(
@@ -280,11 +287,11 @@ def _check_pair(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64] | None]:
     """Return both as float64 of one shape, and the weights."""
     teacher, student = _two_columns(teacher_proba), _two_columns(student_proba)
-    if teacher.ndim != 2:
+    if teacher.ndim != 2 or not teacher.size:
         raise ValueError(
             f"{owner}: teacher_proba has shape {teacher.shape}; expected (n_samples, "
             "n_classes), or (n_samples,) with the probability of the second of two "
-            "classes."
+            "classes, of one row at least."
         )
     n_rows, n_classes = teacher.shape
     teacher = check_probabilities(f"{owner}: teacher_proba", teacher, n_rows, n_classes)

@@ -120,7 +120,7 @@ def test_without_an_improvement_nothing_is_retained(teacher):
         assert np.isnan(retained_improvement(0.8, 0.85, teacher))
 
 
-@pytest.mark.parametrize("score", [np.nan, [0.8, 0.9]])
+@pytest.mark.parametrize("score", [np.nan, [0.8, 0.9], "0.8", None, 1j])
 def test_scores_are_numbers(score):
     with pytest.raises(ValueError, match=r"student_score=.* must be one finite number"):
         retained_improvement(0.7, score, 0.9)
@@ -147,5 +147,14 @@ def test_what_is_no_probability_is_refused():
 def test_agreement_is_of_classes():
     with pytest.raises(ValueError, match=r"y_student has shape \(2, 2\).*argmax"):
         agreement_score([0, 1], [[0.4, 0.6], [0.5, 0.5]])
-    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+    with pytest.raises(ValueError, match="y_teacher has 2 rows and y_student 3; exp"):
         agreement_score([0, 1], [0, 1, 1])
+    with pytest.raises(ValueError, match=r"y_teacher has shape \(\); expected one"):
+        agreement_score(0, 0)
+
+
+@pytest.mark.parametrize("metric", [agreement_score, kl_divergence, soft_log_loss])
+def test_no_rows_have_no_measure(metric):
+    """The mean of none was NaN."""
+    with pytest.raises(ValueError, match=f"{metric.__name__}: .*one row at least"):
+        metric([], [])

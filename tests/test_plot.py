@@ -144,6 +144,32 @@ def test_path_needs_a_search(binary):
         ).plot()
 
 
+@pytest.mark.parametrize("chosen", [(5, 1), (1, 9), 3, ("a", "b")])
+def test_path_marks_no_other_than_a_candidate(chosen):
+    """Another λ was an IndexError, another T the mark of the nearest."""
+    with pytest.raises(
+        ValueError,
+        match=r"chosen=.* is no candidate; .*weights \[0\.0, 1\.0\] .* \[1\.0, 2\.0\]",
+    ):
+        DistillationPathDisplay(
+            distillation_weights=[0, 1],
+            temperatures=[1, 2],
+            scores=np.zeros((2, 2, 3)),
+            chosen=chosen,
+        ).plot()
+
+
+def test_a_student_without_a_teacher_is_marked_at_any_temperature():
+    """And one fold of several temperatures, which has no bars, was an IndexError."""
+    display = DistillationPathDisplay(
+        distillation_weights=[0, 1],
+        temperatures=[2, 3],
+        scores=[[[0.9], [0.9]], [[0.5], [0.6]]],
+        chosen=(0, 1),
+    ).plot()
+    assert_allclose(display.chosen_.get_ydata(), [0.9])
+
+
 # Fidelity.
 
 
@@ -195,6 +221,27 @@ def test_fidelity_where_nothing_or_everything_agrees():
     assert len(display.points_.get_offsets()) == 2
     display = FidelityDisplay.from_predictions(proba, proba)
     assert display.points_.get_label() == "disagree: 0 of 2 (0.0%)"
+
+
+def test_fidelity_of_nothing_is_refused(search, binary):
+    none = np.zeros((0, 2))
+    with pytest.raises(
+        ValueError, match=r"teacher_proba has shape \(0, 2\); .*one row"
+    ):
+        FidelityDisplay.from_predictions(none, none)
+    with pytest.raises(
+        ValueError, match="FidelityDisplay: X has no rows; expected one"
+    ):
+        FidelityDisplay.from_estimator(search, binary[0][:0])
+    with pytest.raises(ValueError, match=r"shapes \(0,\), \(0,\) and \(0,\); expected"):
+        FidelityDisplay(teacher_proba=[], student_proba=[], agrees=[]).plot()
+
+
+@pytest.mark.parametrize("classes", [["a"], ["a", "b", "c"], "ab"])
+def test_fidelity_has_a_class_for_each_column(classes):
+    proba = [[0.1, 0.9], [0.8, 0.2]]
+    with pytest.raises(ValueError, match=r"classes=.* but teacher_proba has 2 columns"):
+        FidelityDisplay.from_predictions(proba, proba, classes=classes)
 
 
 def test_fidelity_without_a_teacher(binary):
@@ -283,6 +330,16 @@ def test_training_needs_a_history(binary):
         TrainingCurveDisplay.from_estimator(model.fit(X, y))
     with pytest.raises(ValueError, match=r"history has \['loss'\]; expected some of"):
         TrainingCurveDisplay(history={"loss": [1]}).plot()
+    with pytest.raises(TypeError, match="history=None must be a dict of losses"):
+        TrainingCurveDisplay(history=None).plot()
+
+
+@pytest.mark.parametrize("losses", [[], 1.0, [[1.0]], ["a"]])
+def test_a_curve_has_a_loss_for_each_epoch(losses):
+    with pytest.raises(
+        ValueError, match=r"history\['valid_loss'\]=.* one for each epoch and one at"
+    ):
+        TrainingCurveDisplay(history={"valid_loss": losses}).plot()
 
 
 # Effects.
@@ -378,14 +435,37 @@ def test_effects_refuse(additive, binary, table):
             FeatureEffectsDisplay.from_estimator(estimator, **params)
 
     refused(r"\['nmber'\] are none\. Did you mean 'number'", features=["nmber"])
-    refused("features=0 must be a number of columns >= 1", features=0)
-    refused(r"holds \['none'\], but the classes are", classes=["none"])
+    for features in (0, 2.5, None, []):
+        refused(
+            rf"features={re.escape(repr(features))} must be a number of columns >= 1",
+            features=features,
+        )
+    refused(r"some of the classes \['high', .*; \['none'\] are none", classes=["none"])
+    refused(r"classes=\[\] must be some of the classes", classes=[])
+    refused(r"classes=2\.5 must be some of the classes", classes=2.5)
+    refused("X has no rows; expected one at least", X=table[0][:0])
     mlp = MLPStudent(4, max_iter=2, random_state=0).fit(*binary)
     refused(r"no feature_effects_\. Only the logits of a LinearStudent", mlp)
     two = LinearStudent().fit(*binary)
     refused("of two the one curve is the log-odds of 1", two, classes=[0])
     ax = plt.figure(figsize=(2, 1)).add_subplot()
     refused(r"ax has 1\.\d by 0\.\d inches, no room for a panel and", ax=ax)
+
+
+def test_effects_without_any_to_show_are_refused(additive):
+    effects = additive.feature_effects_
+    names = additive.classes_.tolist()
+    with pytest.raises(
+        ValueError, match=r"effects of 0 columns .* one column at least"
+    ):
+        FeatureEffectsDisplay(effects={}, output_names=names).plot()
+    with pytest.raises(ValueError, match=r"have \[3\] outputs.* output_names=\['a'\]"):
+        FeatureEffectsDisplay(effects=effects, output_names=["a"]).plot()
+    for outputs in ([], [3]):
+        with pytest.raises(ValueError, match=r"outputs=.* some of the numbers 0 to 2"):
+            FeatureEffectsDisplay(
+                effects=effects, output_names=names, outputs=outputs
+            ).plot()
 
 
 @pytest.mark.parametrize("text", ["a $dollar$ sign", "50% <script>"])

@@ -654,6 +654,12 @@ def test_a_search_and_a_tree(binary):
             "plain_student is fitted already, so that X_train and y_train",
         ),
         ({"plain_student": GaussianNB()}, NotFittedError, "this GaussianNB instance"),
+        (
+            {"X_train": [[0], [1]], "y_train": [0]},
+            ValueError,
+            "X_train has 2 rows and y_train 1; expected one label a row",
+        ),
+        ({"random_state": "a"}, ValueError, "report: random_state='a' must be None"),
         ({"n_bootstraps": -1}, ValueError, "n_bootstraps=-1 must be an integer >= 0"),
         ({"n_bootstraps": 2.5}, TypeError, "integer >= 0, got a float"),
         ({"n_bootstraps": True}, TypeError, "integer >= 0, got a bool"),
@@ -671,10 +677,19 @@ def test_rows_and_estimators_are_refused(two):
         ValueError, match=r"y holds labels .* never seen, \['2'\]; it knows \[0, 1\]"
     ):
         report(model, X, y + 1)
-    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+    with pytest.raises(
+        ValueError, match="report: X has 120 rows and y 3; expected one"
+    ):
         report(model, X, y[:3])
-    with pytest.raises(ValueError, match="X and y have no rows; expected one at least"):
+    with pytest.raises(ValueError, match=r"X has 0 rows and y 0; .* one row at least"):
         report(model, X[:0], y[:0])
+    with pytest.raises(ValueError, match=r"y has shape \(120, 2\); expected one label"):
+        report(model, X, np.column_stack([y, y]))
+    with pytest.raises(TypeError, match="y=None must be an array or a frame of rows"):
+        report(model, X, None)
+    for nothing in ("a", None, DistilledClassifier):
+        with pytest.raises(TypeError, match=r"distillation_report: .* is no estimator"):
+            report(nothing, X, y)
     with pytest.raises(NotFittedError, match="distillation_report: this Distilled"):
         report(distilled(), X, y)
     with pytest.raises(

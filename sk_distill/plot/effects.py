@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from difflib import get_close_matches
 from numbers import Integral
 from typing import Any, Self
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from sk_distill.encoding import Table, check_table
 from sk_distill.exceptions import DistillationWarning
-from sk_distill.fitted import fitted_attribute
+from sk_distill.fitted import check_rows, fitted_attribute
 from sk_distill.plot.effect_panel import (
     depth_of_labels,
     plot_curves,
@@ -154,6 +154,8 @@ class FeatureEffectsDisplay:
             "feature_effects_",
             "Only the logits of a LinearStudent are a sum over columns.",
         )
+        if X is not None:
+            check_rows(cls.__name__, X)
         columns = None if X is None else _read_columns(student, X, effects)
         labels = student.classes_.tolist()
         if classes is not None and len(labels) == 2:
@@ -161,13 +163,14 @@ class FeatureEffectsDisplay:
                 f"{cls.__name__}: classes={classes!r} chooses among three classes or "
                 f"more; of two the one curve is the log-odds of {labels[1]!r}."
             )
-        unknown = [label for label in classes or () if label not in labels]
-        if unknown:
+        chosen = labels if classes is None else _listed(classes)
+        unknown = [label for label in chosen if label not in labels]
+        if unknown or not chosen:
             raise ValueError(
-                f"{cls.__name__}: classes={classes!r} holds {unknown}, but the classes "
-                f"are {labels}."
+                f"{cls.__name__}: classes={classes!r} must be some of the classes "
+                f"{labels}, or None for all; {unknown} are none."
             )
-        outputs = None if classes is None else [labels.index(k) for k in classes]
+        outputs = None if classes is None else [labels.index(k) for k in chosen]
         names = _choose(cls.__name__, effects, columns, features, outputs)
         return cls(
             effects={name: effects[name] for name in names},
@@ -188,6 +191,7 @@ class FeatureEffectsDisplay:
         -------
         display : FeatureEffectsDisplay
         """
+        self._check()
         outputs = self._outputs()
         if ax is None:
             pyplot = import_pyplot("FeatureEffectsDisplay.plot")
@@ -248,6 +252,23 @@ class FeatureEffectsDisplay:
         self.axes_ = np.array(grid.panels, dtype=object)
         self.ax_, self.figure_ = ax, ax.figure
         return self
+
+    def _check(self) -> None:
+        n_outputs = len(self.output_names)
+        curves = {effect.effect.shape[1] for effect in self.effects.values()}
+        if curves != {n_outputs}:
+            raise ValueError(
+                f"FeatureEffectsDisplay: effects of {len(self.effects)} columns have "
+                f"{sorted(curves)} outputs; expected one column at least, and an "
+                f"output for each of output_names={list(self.output_names)!r}."
+            )
+        if self.outputs is not None and not (
+            len(self.outputs) and set(self.outputs) <= set(range(n_outputs))
+        ):
+            raise ValueError(
+                f"FeatureEffectsDisplay: outputs={self.outputs!r} must be some of the "
+                f"numbers 0 to {n_outputs - 1}, or None for all."
+            )
 
     def _outputs(self) -> Sequence[int]:
         return range(len(self.output_names)) if self.outputs is None else self.outputs
@@ -311,6 +332,12 @@ def _cells(table: Table, j: int) -> NDArray[np.float64] | list[Hashable]:
     return [None if code < 0 else column.levels[code] for code in column.codes]
 
 
+def _listed(choice: Any) -> list[Any]:
+    """Return what a user chose as a list; one that is no sequence is alone in it."""
+    alone = isinstance(choice, str) or not isinstance(choice, Iterable)
+    return [choice] if alone else list(choice)
+
+
 def _choose(
     owner: str,
     effects: dict[str, FeatureEffect],
@@ -320,13 +347,14 @@ def _choose(
 ) -> list[str]:
     """Return the names of the columns to show."""
     if not isinstance(features, Integral):
-        names = [features] if isinstance(features, str) else list(features)  # type: ignore[arg-type]
+        names = _listed(features)
         unknown = [name for name in names if name not in effects]
         if unknown or not names:
-            near = get_close_matches(str(unknown[0]), effects, n=1) if unknown else []
+            texts = [name for name in unknown if isinstance(name, str)]
+            near = get_close_matches(texts[0], effects, n=1) if texts else []
             raise ValueError(
-                f"{owner}: features={features!r} must be a number of columns or some "
-                f"of their names; {unknown} are none."
+                f"{owner}: features={features!r} must be a number of columns >= 1, or "
+                f"some of their names; {unknown} are none."
                 + (f" Did you mean {near[0]!r}?" if near else "")
             )
         return names

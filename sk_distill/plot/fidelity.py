@@ -160,10 +160,10 @@ class FidelityDisplay:
         """Return the display of probabilities, not plotted yet."""
         owner = cls.__name__
         teacher = np.asarray(teacher_proba)
-        if teacher.ndim != 2:
+        if teacher.ndim != 2 or not teacher.size:
             raise ValueError(
                 f"{owner}: teacher_proba has shape {teacher.shape}; expected "
-                "(n_samples, n_classes)."
+                "(n_samples, n_classes), one row at least."
             )
         teacher = check_probabilities(
             f"{owner}: teacher_proba", teacher, *teacher.shape
@@ -172,6 +172,12 @@ class FidelityDisplay:
             f"{owner}: student_proba", student_proba, *teacher.shape
         )
         names = np.arange(teacher.shape[1]) if classes is None else np.asarray(classes)
+        if names.shape != teacher.shape[1:]:
+            raise ValueError(
+                f"{owner}: classes={classes!r} has shape {names.shape}, but "
+                f"teacher_proba has {teacher.shape[1]} columns; expected the label of "
+                "each, in their order."
+            )
         labels = names.tolist()
         if class_label is None and len(labels) == 2:
             class_label = labels[1]
@@ -208,11 +214,17 @@ class FidelityDisplay:
         """
         from matplotlib.ticker import MaxNLocator
 
-        teacher, student = (
-            np.asarray(self.teacher_proba),
-            np.asarray(self.student_proba),
-        )
+        teacher = np.asarray(self.teacher_proba)
+        student = np.asarray(self.student_proba)
         agrees = np.asarray(self.agrees)
+        shapes = {teacher.shape, student.shape, agrees.shape}
+        if len(shapes) > 1 or teacher.ndim != 1 or not teacher.size:
+            raise ValueError(
+                "FidelityDisplay: teacher_proba, student_proba and agrees have shapes "
+                f"{teacher.shape}, {student.shape} and {agrees.shape}; expected "
+                "(n_samples,) of each, one row at least. from_predictions makes them "
+                "of two tables."
+            )
         ax = open_axes("FidelityDisplay.plot", ax)
         width, height = inches_of(ax)
         room = min(_BAR_INCHES / width, 0.5) if agrees.any() else 0.0

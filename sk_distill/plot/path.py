@@ -142,6 +142,12 @@ class DistillationPathDisplay:
                 f"DistillationPathDisplay: scores has shape {scores.shape}; expected "
                 f"(n_weights, n_temperatures, n_folds) = {(*expected, 'n_folds')}."
             )
+        if not scores.size:
+            raise ValueError(
+                f"DistillationPathDisplay: scores has shape {scores.shape}; expected "
+                "one λ, one T and one fold at least."
+            )
+        at = None if self.chosen is None else self._find_chosen(weights, temperatures)
         ax = open_axes("DistillationPathDisplay.plot", ax)
         n_folds = scores.shape[2]
         mean = scores.mean(axis=2)
@@ -172,7 +178,8 @@ class DistillationPathDisplay:
             )
             if several:
                 # Bars of one λ would hide each other, and all of them the curves.
-                bars.lines[2][0].set_alpha(0.5)
+                for error_bar in bars.lines[2]:
+                    error_bar.set_alpha(0.5)
                 aside = 4 * (i - (len(temperatures) - 1) / 2)
                 for artist in (dotted, line, bars.lines[0], *bars.lines[2]):
                     shift_right(artist, ax, aside)
@@ -192,12 +199,8 @@ class DistillationPathDisplay:
                 label="no teacher",
             )
         self.chosen_ = None
-        if self.chosen is not None:
-            weight, temperature = self.chosen
-            at = (
-                int(np.flatnonzero(weights == weight)[0]),
-                int(np.argmin(np.abs(temperatures - temperature))),
-            )
+        if at is not None:
+            weight, temperature = weights[at[0]], temperatures[at[1]]
             (self.chosen_,) = ax.plot(
                 places[at[0]],
                 mean[at],
@@ -225,6 +228,23 @@ class DistillationPathDisplay:
             legend_above(ax, handles)
         self.ax_, self.figure_ = ax, ax.figure
         return self
+
+    def _find_chosen(
+        self, weights: NDArray[np.float64], temperatures: NDArray[np.float64]
+    ) -> tuple[int, int]:
+        """Return which λ and which T the candidate to mark has."""
+        try:
+            weight, temperature = self.chosen  # type: ignore[misc]
+            row = weights.tolist().index(weight)
+            # λ = 0 knows no temperature.
+            column = 0 if weight == 0 else temperatures.tolist().index(temperature)
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"DistillationPathDisplay: chosen={self.chosen!r} is no candidate; "
+                f"expected one of distillation_weights {weights.tolist()} and one of "
+                f"temperatures {temperatures.tolist()}, or None to mark none."
+            ) from error
+        return row, column
 
 
 def _places(weights: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from sk_distill.fitted import fitted_attribute
 from sk_distill.plot.style import STUDENT, TEACHER, legend_above, neutral, open_axes
@@ -110,21 +111,14 @@ class TrainingCurveDisplay:
         -------
         display : TrainingCurveDisplay
         """
-        unknown = sorted(set(self.history) - set(_CURVES))
-        if unknown or not self.history:
-            raise ValueError(
-                f"TrainingCurveDisplay: history has {sorted(self.history)}; expected "
-                f"some of {list(_CURVES)}."
-            )
+        curves = self._read_history()
         ax = open_axes("TrainingCurveDisplay.plot", ax)
-        of_student = (
-            "student, " if any("teacher" in name for name in self.history) else ""
-        )
+        of_student = "student, " if any("teacher" in name for name in curves) else ""
         self.lines_ = {}
         for name, (label, color, linestyle) in _CURVES.items():
-            if name not in self.history:
+            if name not in curves:
                 continue
-            losses = np.asarray(self.history[name], dtype=np.float64)
+            losses = curves[name]
             (self.lines_[name],) = ax.plot(
                 np.arange(1, len(losses) + 1),
                 losses,
@@ -135,8 +129,8 @@ class TrainingCurveDisplay:
             )
         handles = list(self.lines_.values())
         self.best_ = None
-        if "valid_loss" in self.history:
-            losses = np.asarray(self.history["valid_loss"], dtype=np.float64)
+        if "valid_loss" in curves:
+            losses = curves["valid_loss"]
             best = int(losses.argmin())
             ax.axvline(best + 1, color=neutral(ax), lw=0.8, ls=":", zorder=0)
             (self.best_,) = ax.plot(
@@ -162,3 +156,28 @@ class TrainingCurveDisplay:
             legend_above(ax, handles)
         self.ax_, self.figure_ = ax, ax.figure
         return self
+
+    def _read_history(self) -> dict[str, NDArray[np.float64]]:
+        """Return the losses of each curve, one a step."""
+        history = self.history
+        if not isinstance(history, Mapping):
+            raise TypeError(
+                f"TrainingCurveDisplay: history={history!r} must be a dict of losses "
+                f"by some of {list(_CURVES)}, got a {type(history).__name__}."
+            )
+        if not history or set(history) - set(_CURVES):
+            raise ValueError(
+                f"TrainingCurveDisplay: history has {list(history)}; expected some of "
+                f"{list(_CURVES)}."
+            )
+        curves = {}
+        for name, losses in history.items():
+            curves[name] = np.asarray(losses)
+            shape, kind = curves[name].shape, curves[name].dtype.kind
+            if len(shape) != 1 or not shape[0] or kind not in "iuf":
+                raise ValueError(
+                    f"TrainingCurveDisplay: history[{name!r}]={losses!r} must be "
+                    f"numbers, one for each {self.step_name} and one at least. Leave "
+                    "out a curve that has none."
+                )
+        return curves

@@ -9,9 +9,9 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
-from sklearn.utils import check_consistent_length, column_or_1d, compute_sample_weight
+from sklearn.utils import column_or_1d, compute_sample_weight
 
-from sk_distill._sklearn import safe_indexing
+from sk_distill._sklearn import num_samples, safe_indexing
 from sk_distill.fitted import (
     distilled_with,
     fitted_attribute,
@@ -24,7 +24,13 @@ from sk_distill.report.measures import OF_LABELS, Interval, measure_all
 from sk_distill.report.result import DistillationReport
 from sk_distill.report.slices import FEWEST_ROWS, worst_slices
 from sk_distill.soft_targets import weight_params
-from sk_distill.validation import check_probabilities, draw_seed, name_of
+from sk_distill.validation import (
+    check_integer,
+    check_probabilities,
+    check_seed,
+    draw_seed,
+    name_of,
+)
 
 _OWNER = "distillation_report"
 
@@ -108,7 +114,7 @@ def distillation_report(
     >>> list(report.measures)
     ['teacher', 'student', 'plain student']
     """
-    _check_arguments(plain_student, X_train, y_train, n_bootstraps)
+    _check_arguments(plain_student, X_train, y_train, n_bootstraps, random_state)
     student = fitted_attribute(
         _OWNER,
         estimator,
@@ -199,7 +205,7 @@ def distillation_report(
 
 
 def _check_arguments(
-    plain_student: Any, X_train: Any, y_train: Any, n_bootstraps: Any
+    plain_student: Any, X_train: Any, y_train: Any, n_bootstraps: Any, random_state: Any
 ) -> None:
     if (X_train is None) != (y_train is None):
         missing = "y_train" if y_train is None else "X_train"
@@ -211,23 +217,37 @@ def _check_arguments(
             f"{_OWNER}: plain_student is fitted already, so that X_train and y_train "
             "have no use. Pass one or the other."
         )
-    if isinstance(n_bootstraps, bool) or not isinstance(n_bootstraps, int | np.integer):
-        raise TypeError(
-            f"{_OWNER}: n_bootstraps={n_bootstraps!r} must be an integer >= 0, got a "
-            f"{name_of(n_bootstraps)}."
-        )
-    if n_bootstraps < 0:
+    if X_train is not None:
+        _check_as_many("X_train", X_train, "y_train", y_train)
+    check_integer(distillation_report, "n_bootstraps", n_bootstraps, 0)
+    check_seed(distillation_report, random_state)
+
+
+def _check_as_many(name_of_rows: str, X: Any, name_of_labels: str, y: Any) -> None:
+    """Raise unless there is a label for each row, and a row."""
+    counts = []
+    for name, values in ((name_of_rows, X), (name_of_labels, y)):
+        if not hasattr(values, "__len__") or isinstance(values, str):
+            raise TypeError(
+                f"{_OWNER}: {name}={values!r} must be an array or a frame of rows, got "
+                f"a {type(values).__name__}."
+            )
+        counts.append(num_samples(values))
+    if counts[0] != counts[1] or not counts[0]:
         raise ValueError(
-            f"{_OWNER}: n_bootstraps={n_bootstraps!r} must be an integer >= 0."
+            f"{_OWNER}: {name_of_rows} has {counts[0]} rows and {name_of_labels} "
+            f"{counts[1]}; expected one label a row, and one row at least."
         )
 
 
 def _encode(X: Any, y: Any, classes: NDArray[Any]) -> NDArray[np.int64]:
     """Return the column of each label."""
+    _check_as_many("X", X, "y", y)
+    if np.ndim(y) > 1 and np.shape(y)[1:] != (1,):
+        raise ValueError(
+            f"{_OWNER}: y has shape {np.shape(y)}; expected one label a row."
+        )
     y = column_or_1d(y)
-    check_consistent_length(X, y)
-    if len(y) == 0:
-        raise ValueError(f"{_OWNER}: X and y have no rows; expected one at least.")
     known = classes.tolist()
     unseen = sorted({str(label) for label in y.tolist() if label not in known})
     if unseen:
