@@ -32,6 +32,7 @@ from sk_distill.plot import (
     FidelityDisplay,
     TrainingCurveDisplay,
 )
+from sk_distill.plot.effect_columns import effect_of_cells, read_columns
 from sk_distill.plot.style import curve_style, legend_within
 
 matplotlib.use("Agg")
@@ -369,11 +370,9 @@ def test_effects_are_the_students(additive, table):
 
 
 def test_effects_add_up_to_the_logits(additive, table):
-    from sk_distill.plot.effects import _read_columns, effect_of_cells
-
     X, _ = table
     effects = additive.feature_effects_
-    columns = _read_columns(additive, X, effects)
+    columns = read_columns(additive, X, effects)
     logits = additive.intercept_ + sum(
         effect_of_cells(effects[name], columns[name]) for name in effects
     )

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Hashable, Iterable, Sequence
-from difflib import get_close_matches
-from numbers import Integral
+from collections.abc import Hashable, Sequence
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
-from sk_distill.encoding import Table, check_table
 from sk_distill.exceptions import DistillationWarning
 from sk_distill.fitted import check_rows, fitted_attribute
+from sk_distill.plot.effect_columns import choose_columns, listed, read_columns
 from sk_distill.plot.effect_panel import (
     depth_of_labels,
     plot_curves,
@@ -32,7 +29,6 @@ from sk_distill.plot.style import (
     one_line_or_two,
     shorten,
 )
-from sk_distill.students.effects import FeatureEffect
 
 
 class FeatureEffectsDisplay:
@@ -156,14 +152,14 @@ class FeatureEffectsDisplay:
         )
         if X is not None:
             check_rows(cls.__name__, X)
-        columns = None if X is None else _read_columns(student, X, effects)
+        columns = None if X is None else read_columns(student, X, effects)
         labels = student.classes_.tolist()
         if classes is not None and len(labels) == 2:
             raise ValueError(
                 f"{cls.__name__}: classes={classes!r} chooses among three classes or "
                 f"more; of two the one curve is the log-odds of {labels[1]!r}."
             )
-        chosen = labels if classes is None else _listed(classes)
+        chosen = labels if classes is None else listed(classes)
         unknown = [label for label in chosen if label not in labels]
         if unknown or not chosen:
             raise ValueError(
@@ -171,7 +167,7 @@ class FeatureEffectsDisplay:
                 f"{labels}, or None for all; {unknown} are none."
             )
         outputs = None if classes is None else [labels.index(k) for k in chosen]
-        names = _choose(cls.__name__, effects, columns, features, outputs)
+        names = choose_columns(cls.__name__, effects, columns, features, outputs)
         return cls(
             effects={name: effects[name] for name in names},
             output_names=[str(k) for k in (labels[1:] if len(labels) == 2 else labels)],
@@ -192,34 +188,9 @@ class FeatureEffectsDisplay:
         display : FeatureEffectsDisplay
         """
         self._check()
+        grid = self._open_grid(ax)
         outputs = self._outputs()
-        if ax is None:
-            pyplot = import_pyplot("FeatureEffectsDisplay.plot")
-            n_columns = min(3, len(self.effects))
-            width = 0.6 + 2.6 * n_columns
-            size = width, self._height(width, n_columns)
-            _, ax = pyplot.subplots(figsize=size, layout="constrained")
-        grid = PanelGrid(
-            ax,
-            [depth_of_labels(effect) for effect in self.effects.values()],
-            legend_within(ax, self._handles(neutral(ax))),
-        )
-        if not grid.n_panels:
-            width, height = inches_of(ax)
-            raise ValueError(
-                f"FeatureEffectsDisplay.plot: ax has {width:.1f} by {height:.1f} "
-                "inches, no room for a panel and a legend. Pass axes of a larger "
-                "figure, or choose fewer classes."
-            )
-        shown, left_out = np.split(list(self.effects), [grid.n_panels])
-        if len(left_out):
-            warnings.warn(
-                f"FeatureEffectsDisplay.plot: ax has room for {grid.n_panels} of "
-                f"{len(self.effects)} columns; {left_out.tolist()} are left out. "
-                "Choose fewer features or classes, or pass axes of a larger figure.",
-                DistillationWarning,
-                stacklevel=2,
-            )
+        shown = list(self.effects)[: grid.n_panels]
         self.lines_, self.bars_ = [], []
         levels_of: list[list[Hashable]] = []
         for name in shown:
@@ -248,9 +219,9 @@ class FeatureEffectsDisplay:
             grid.panels[0].set_ylim(low - 0.2 * (high - low), high)
             for panel, name, levels in zip(grid.panels, shown, levels_of, strict=True):
                 plot_density(panel, self.effects[name], self.columns[name], levels)
-        grid.make_room(self._unit(inches_of(ax)[1]))
+        grid.make_room(self._unit(inches_of(grid.ax)[1]))
         self.axes_ = np.array(grid.panels, dtype=object)
-        self.ax_, self.figure_ = ax, ax.figure
+        self.ax_, self.figure_ = grid.ax, grid.ax.figure
         return self
 
     def _check(self) -> None:
@@ -269,6 +240,36 @@ class FeatureEffectsDisplay:
                 f"FeatureEffectsDisplay: outputs={self.outputs!r} must be some of the "
                 f"numbers 0 to {n_outputs - 1}, or None for all."
             )
+
+    def _open_grid(self, ax: Any) -> PanelGrid:
+        """Return a grid for the panels that have room, below the legend."""
+        if ax is None:
+            pyplot = import_pyplot("FeatureEffectsDisplay.plot")
+            n_columns = min(3, len(self.effects))
+            width = 0.6 + 2.6 * n_columns
+            size = width, self._height(width, n_columns)
+            _, ax = pyplot.subplots(figsize=size, layout="constrained")
+        width, height = inches_of(ax)
+        handles = self._handles(neutral(ax))
+        depths = [depth_of_labels(effect) for effect in self.effects.values()]
+        grid = PanelGrid(ax, depths, legend_inches(width, handles))
+        if not grid.n_panels:
+            raise ValueError(
+                f"FeatureEffectsDisplay.plot: ax has {width:.1f} by {height:.1f} "
+                "inches, no room for a panel and a legend. Pass axes of a larger "
+                "figure, or choose fewer classes."
+            )
+        left_out = list(self.effects)[grid.n_panels :]
+        if left_out:
+            warnings.warn(
+                f"FeatureEffectsDisplay.plot: ax has room for {grid.n_panels} of "
+                f"{len(self.effects)} columns; {left_out} are left out. Choose fewer "
+                "features or classes, or pass axes of a larger figure.",
+                DistillationWarning,
+                stacklevel=3,
+            )
+        legend_within(ax, handles)
+        return grid
 
     def _outputs(self) -> Sequence[int]:
         return range(len(self.output_names)) if self.outputs is None else self.outputs
@@ -311,82 +312,3 @@ class FeatureEffectsDisplay:
                 )
             )
         return handles
-
-
-def _read_columns(student: Any, X: Any, effects: dict[str, Any]) -> dict[str, Any]:
-    """Return the cells of each column that has an effect."""
-    categorical = [
-        j for j, effect in enumerate(effects.values()) if isinstance(effect.grid, list)
-    ]
-    table = check_table(
-        student, X, allow_missing=True, categorical=categorical, reset=False
-    )
-    return {name: _cells(table, j) for j, name in enumerate(effects)}
-
-
-def _cells(table: Table, j: int) -> NDArray[np.float64] | list[Hashable]:
-    """Return the numbers of a column, or the levels of its cells."""
-    if j not in table.categories:
-        return table.numbers[:, j]
-    column = table.categories[j]
-    return [None if code < 0 else column.levels[code] for code in column.codes]
-
-
-def _listed(choice: Any) -> list[Any]:
-    """Return what a user chose as a list; one that is no sequence is alone in it."""
-    alone = isinstance(choice, str) or not isinstance(choice, Iterable)
-    return [choice] if alone else list(choice)
-
-
-def _choose(
-    owner: str,
-    effects: dict[str, FeatureEffect],
-    columns: dict[str, Any] | None,
-    features: int | Sequence[str],
-    outputs: Sequence[int] | None,
-) -> list[str]:
-    """Return the names of the columns to show."""
-    if not isinstance(features, Integral):
-        names = _listed(features)
-        unknown = [name for name in names if name not in effects]
-        if unknown or not names:
-            texts = [name for name in unknown if isinstance(name, str)]
-            near = get_close_matches(texts[0], effects, n=1) if texts else []
-            raise ValueError(
-                f"{owner}: features={features!r} must be a number of columns >= 1, or "
-                f"some of their names; {unknown} are none."
-                + (f" Did you mean {near[0]!r}?" if near else "")
-            )
-        return names
-    if isinstance(features, bool) or features < 1:
-        raise ValueError(
-            f"{owner}: features={features!r} must be a number of columns >= 1, or "
-            "some of their names."
-        )
-    spread = {
-        name: float(
-            np.max(
-                np.ptp(effect.effect, axis=0)
-                if columns is None
-                else effect_of_cells(effect, columns[name]).std(axis=0),
-                initial=0,
-                where=True
-                if outputs is None
-                else np.isin(np.arange(effect.effect.shape[1]), outputs),
-            )
-        )
-        for name, effect in effects.items()
-    }
-    return sorted(spread, key=lambda name: -spread[name])[: int(features)]
-
-
-def effect_of_cells(effect: FeatureEffect, cells: Any) -> NDArray[np.float64]:
-    """Return what each cell of a column adds, ``(n_rows, n_outputs)``."""
-    if isinstance(effect.grid, list):
-        table = dict(zip(effect.grid, effect.effect, strict=True))
-        return np.array([table.get(cell, effect.other) for cell in cells])
-    curves = [np.interp(cells, effect.grid, curve) for curve in effect.effect.T]
-    added = np.stack(curves, axis=1)
-    if effect.other is not None:
-        added[np.isnan(cells)] = effect.other
-    return np.nan_to_num(added)

@@ -42,17 +42,12 @@ class PanelGrid:
     """
 
     def __init__(self, ax: Any, depths: list[float], top: float) -> None:
-        self._ax, self._top, self._gap = ax, top, 2 * _GAP
+        self.ax, self._top, self._gap = ax, top, 2 * _GAP
         self._left = 0.0
         width, height = inches_of(ax)
         self._n_columns, self.n_panels = _arrange(width, height - top, depths)
         self._below = _of_rows(depths[: self.n_panels], self._n_columns)
         self.panels: list[Any] = []
-        ax.spines[:].set_visible(False)
-        ax.patch.set_visible(False)
-        ax.xaxis.set_visible(False)
-        # Ticks that were taken away would be gone from axes that share them, too.
-        ax.tick_params(axis="y", which="both", left=False, labelleft=False)
 
     def add_panel(self) -> Any:
         """Return the next panel, whose y axis is that of the others."""
@@ -60,7 +55,7 @@ class PanelGrid:
 
         i = len(self.panels)
         shared = {"sharey": self.panels[0]} if self.panels else {}
-        panel = self._ax.inset_axes((0, 0, 1, 1), **shared)
+        panel = self.ax.inset_axes((0, 0, 1, 1), **shared)
         panel.set_axes_locator(partial(self._place, i))
         panel.apply_aspect(self._place(i, panel, None))
         panel.spines[["top", "right"]].set_visible(False)
@@ -77,8 +72,9 @@ class PanelGrid:
         label : str
             Of their y axes.
         """
-        self._ax.set_ylabel(label)
-        dpi = self._ax.figure.dpi
+        _hide_all_but_label(self.ax)
+        self.ax.set_ylabel(label)
+        dpi = self.ax.figure.dpi
         below, left, right = [], [], []
         for panel in self.panels:
             _lower_label(panel, dpi)
@@ -92,15 +88,15 @@ class PanelGrid:
             panel.bbox.x0 - panel.yaxis.get_tightbbox().x0
             for panel in self.panels[:: self._n_columns]
         )
-        thick = self._ax.yaxis.label.get_window_extent().width
+        thick = self.ax.yaxis.label.get_window_extent().width
         self._left = max((numbers + thick) / dpi + _GAP / 2 - _BESIDE_AXES, 0)
-        self._ax.yaxis.labelpad = 72 * (numbers / dpi + _GAP / 2 - self._left)
+        self.ax.yaxis.labelpad = 72 * (numbers / dpi + _GAP / 2 - self._left)
 
     def _place(self, i: int, panel: Any, renderer: Any) -> Any:
         """Return the box of the i-th panel, in parts of the figure."""
         from matplotlib.transforms import Bbox
 
-        figure, frame = self._ax.figure, self._ax.get_window_extent()
+        figure, frame = self.ax.figure, self.ax.get_window_extent()
         row, column = divmod(i, self._n_columns)
         gap, top = self._gap * figure.dpi, self._top * figure.dpi
         below = [depth * figure.dpi for depth in self._below]
@@ -115,6 +111,14 @@ class PanelGrid:
             max(height, 1),
         )
         return box.transformed(figure.transSubfigure.inverted())
+
+
+def _hide_all_but_label(ax: Any) -> None:
+    ax.spines[:].set_visible(False)
+    ax.patch.set_visible(False)
+    ax.xaxis.set_visible(False)
+    # Ticks that were taken away would be gone from axes that share them, too.
+    ax.tick_params(axis="y", which="both", left=False, labelleft=False)
 
 
 def _arrange(width: float, height: float, depths: list[float]) -> tuple[int, int]:

@@ -124,11 +124,10 @@ def legend_above(ax: Any, handles: Sequence[Any], *, compact: bool = False) -> A
     )
 
 
-def legend_within(ax: Any, handles: Sequence[Any]) -> float:
-    """Put a legend at the top of the axes, and return how many inches it takes."""
+def legend_within(ax: Any, handles: Sequence[Any]) -> None:
+    """Put a legend at the top of the axes, if it has anything to explain."""
     if not handles:
-        return 0.0
-    width, _ = inches_of(ax)
+        return
     ax.legend(
         handles=handles,
         loc="upper left",
@@ -137,9 +136,8 @@ def legend_within(ax: Any, handles: Sequence[Any]) -> float:
         borderpad=0,
         frameon=False,
         fontsize="small",
-        ncols=_legend_columns(width, handles, "small"),
+        ncols=_legend_columns(inches_of(ax)[0], handles, "small"),
     )
-    return legend_inches(width, handles)
 
 
 def legend_inches(width: float, handles: Sequence[Any]) -> float:
