@@ -1,24 +1,38 @@
 """What a report says that classifiers cost."""
 
+import pickle
+import re
 from inspect import signature
 
 import numpy as np
 import pytest
 import sklearn
+import torch
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.ensemble import GradientBoostingClassifier, StackingClassifier
+from sklearn.ensemble import (
+    GradientBoostingClassifier,
+    HistGradientBoostingClassifier,
+    StackingClassifier,
+)
 from sklearn.feature_selection import RFE, RFECV
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils import all_estimators
 from sklearn.utils.fixes import parse_version
 
-from sk_distill import VotingTeacher
+from sk_distill import (
+    DistilledClassifier,
+    MLPStudent,
+    MLPTeacher,
+    VotingTeacher,
+)
 from sk_distill.report.costs import n_parameters
 
 TEMPERATURE = pytest.mark.skipif(
@@ -134,3 +148,46 @@ def test_a_part_that_is_not_known_leaves_the_whole_unknown(binary):
     )
     stack.set_params(a=Unknown().fit(X, y), b=DecisionTreeClassifier().fit(X, y))
     assert n_parameters(stack.fit(X, y)) is None
+
+
+def test_costs(two, binary, report):
+    model, X, y = two
+    found = report(model, X, y, X_train=binary[0], y_train=binary[1]).costs
+    assert list(found) == ["teacher", "student", "plain student"]
+    assert found["student"].n_bytes == len(pickle.dumps(model.student_))
+    assert found["student"].n_parameters == model.coef_.size + model.intercept_.size
+    nodes = sum(tree.tree_.node_count for tree in model.teacher_.estimators_)
+    assert found["teacher"].n_parameters == nodes
+    assert all(cost.microseconds > 0 for cost in found.values())
+
+
+def test_parameters_are_counted(binary, multiclass):
+    X, y = multiclass
+    assert n_parameters(MLPStudent(4, max_iter=2, encoding=None).fit(X, y)) == (
+        6 * 4 + 4 + 4 * 3 + 3
+    )
+    teacher = MLPTeacher(4, n_members=3, max_iter=2, encoding=None).fit(X, y)
+    assert n_parameters(teacher) == 3 * (6 * 4 + 4 + 4 * 3 + 3)
+    assert n_parameters(LogisticRegression().fit(X, y)) == 3 * 7
+    scaled = make_pipeline(StandardScaler(), LogisticRegression()).fit(X, y)
+    assert n_parameters(FrozenEstimator(scaled)) == 3 * 7
+    tree = DecisionTreeClassifier(max_depth=1).fit(*binary)
+    assert n_parameters(tree) == 3
+    boosted = HistGradientBoostingClassifier(max_iter=2, max_leaf_nodes=4).fit(*binary)
+    assert n_parameters(boosted) == 2 * 7
+    machine = SVC().fit(*binary)
+    n_vectors = len(machine.support_)
+    assert n_parameters(machine) == n_vectors * 6 + n_vectors + 1
+    assert n_parameters(GaussianNB().fit(X, y)) is None
+    net = torch.nn.Sequential(torch.nn.Linear(6, 4), torch.nn.Linear(4, 3))
+    model = DistilledClassifier(net, net, random_state=0).fit(np.float32(X), y)
+    for part in (model.teacher_, model.student_):
+        assert n_parameters(part) == 6 * 4 + 4 + 4 * 3 + 3
+
+
+def test_what_cannot_be_pickled_has_no_bytes(two, monkeypatch, report):
+    model, X, y = two
+    monkeypatch.setattr(model.student_, "in_the_way", lambda: None, raising=False)
+    result = report(model, X, y)
+    assert result.costs["student"].n_bytes is None
+    assert re.search(r"bytes, pickled +[\d,]+ +–", str(result))
