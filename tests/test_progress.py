@@ -1,7 +1,6 @@
 import pickle
 from collections import Counter
 
-import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
@@ -52,6 +51,7 @@ class Recorder:
         self.stop_at = stop_at
         self.fail_at = fail_at
         self.begun, self.ended, self.fitted = [], [], []
+        self.numbered = []
         self.n_running = 0
 
     def setup(self, estimator, context):
@@ -62,6 +62,7 @@ class Recorder:
 
     def on_fit_task_begin(self, estimator, context):
         self.begun.append(path_of(context))
+        self.numbered.append(numbered_path_of(context))
         if len(self.begun) == self.fail_at:
             raise ZeroDivisionError
 
@@ -75,12 +76,17 @@ class Recorder:
         return self.ended[-1][-1] == self.stop_at
 
 
-def path_of(context):
-    names = []
+def numbered_path_of(context):
+    tasks = []
     while context is not None:
-        names.insert(0, context.source_task_name or context.task_name)
+        name = context.source_task_name or context.task_name
+        tasks.insert(0, (name, context.task_id))
         context = context.parent
-    return tuple(names)
+    return tasks
+
+
+def path_of(context):
+    return tuple(name for name, _ in numbered_path_of(context))
 
 
 def test_epochs_of_a_student_are_steps_of_its_fit():
@@ -135,19 +141,48 @@ def test_what_a_callback_may_score_is_what_was_trained_so_far(student):
         assert_allclose(steps[-1], whole, atol=1e-12)
 
 
-def test_bars_reach_from_a_search_down_to_epochs():
+def epochs_within(recorder, part):
+    """Count the epochs of each trained task within each part of a name."""
+    counts = Counter()
+    for numbered in recorder.numbered:
+        names = [name for name, _ in numbered]
+        if part in names and names[-1] == "epoch":
+            number = dict(numbered)[part]
+            counts[number, names[-2]] += 1
+    return counts
+
+
+def test_a_search_tells_of_the_epochs_of_each_candidate_and_fold():
     recorder = Recorder()
     distilled = DistilledClassifier(NETWORK, STUDENT, teacher_cv=2, random_state=0)
     search = GridSearchCV(distilled, {"distillation_weight": [1.0, 2.0]}, cv=2)
     search.set_callbacks(recorder).fit(X, Y)
     assert Counter(recorder.begun) == Counter(recorder.ended)
-    fit = ("fit", "search", "candidate-split-evaluation")
+    evaluation = "candidate-split-evaluation"
     counts = Counter(recorder.begun)
-    assert counts[*fit, "teachers", "teacher"] == 4 * 3
-    assert counts[*fit, "teachers", "teacher", "epoch"] == 4 * 3 * 3
-    assert counts[*fit, "student", "epoch"] == 4 * 5
+    assert counts["fit", "search", evaluation, "teachers", "teacher"] == 4 * 3
+    # Three teachers of three epochs: two label the rows out of fold, one is kept.
+    assert epochs_within(recorder, evaluation) == {
+        (number, trained): n_epochs
+        for number in range(4)
+        for trained, n_epochs in (("teacher", 3 * 3), ("student", 5))
+    }
+    assert counts["fit", "refit-with-best-params", "student", "epoch"] == 5
     assert recorder.n_running == 0
     assert not hasattr(search.best_estimator_, "_skl_callbacks")
+
+
+def test_a_path_tells_of_the_epochs_of_each_fold():
+    recorder = Recorder()
+    model = DistilledClassifierCV(NETWORK, STUDENT, cv=2, random_state=0)
+    with pytest.warns(UserWarning, match="distilling does not help"):
+        model.set_callbacks(recorder).fit(X, Y)
+    counts = Counter(recorder.begun)
+    assert counts["fit", "teachers", "teacher", "epoch"] == 3 * 3
+    # All λ are trained in one net, but for λ = 0, whose bins are others.
+    assert epochs_within(recorder, "fold") == {(0, "fold"): 2 * 5, (1, "fold"): 2 * 5}
+    assert counts["fit", "student", "epoch"] == 5
+    assert recorder.n_running == 0
 
 
 @pytest.mark.parametrize(
@@ -254,12 +289,70 @@ def test_a_module_has_epochs_and_a_callback_of_skorch_beside_them():
     assert counts[("fit", "teachers", "teacher", "epoch")] == model.teacher_.n_iter_
 
 
-def test_the_progress_bar_of_scikit_learn(capsys):
-    pytest.importorskip("rich")
-    model = DistilledClassifier(NETWORK, STUDENT, random_state=0)
-    bar = callbacks.ProgressBar(max_propagation_depth=None)
-    model.set_callbacks(bar).fit(X, Y)
-    shown = capsys.readouterr().out
-    for task in ("fit", "teachers #0", "teacher | MLP", "student | MLP"):
-        assert f"DistilledClassifier - {task}" in shown
-    assert np.char.count(shown, "100%") + np.char.count(shown, "10…") >= 4
+@pytest.fixture
+def bars(monkeypatch, capsys):
+    """Return the bars that scikit-learn shows of a fit, and how each of them grew."""
+    progress = pytest.importorskip("rich.progress", reason="ProgressBar needs rich")
+    update, steps = progress.Progress.update, {}
+
+    def noted(self, task_id, **changes):
+        update(self, task_id, **changes)
+        bar = self.tasks[task_id]
+        grown = steps.setdefault((task_id, bar.description.strip()), [])
+        grown.append((bar.completed, bar.total))
+
+    def fit(model):
+        bar = callbacks.ProgressBar(max_propagation_depth=None)
+        model.set_callbacks(bar).fit(X, Y)
+        lines = capsys.readouterr().out.splitlines()
+        return [line.split("━")[0].rstrip() for line in lines if "100%" in line], steps
+
+    monkeypatch.setattr(progress.Progress, "update", noted)
+    pytest.importorskip("rich").reconfigure(width=200)
+    return fit
+
+
+def epochs_of(n_epochs):
+    """Return how a bar of so many epochs grows, its end included."""
+    return [*((epoch, n_epochs) for epoch in range(1, n_epochs + 1)), (1, 1)]
+
+
+def test_the_progress_bar_of_scikit_learn_around_a_grid_search(bars):
+    distilled = DistilledClassifier(NETWORK, STUDENT, random_state=0)
+    search = GridSearchCV(distilled, {"distillation_weight": [1.0, 2.0]}, cv=2)
+    shown, steps = bars(search)
+    fitted = [
+        "DistilledClassifier - teachers #0",
+        "  DistilledClassifier - teacher | MLPTeacher - fit #0",
+        "DistilledClassifier - student | MLPStudent - fit #1",
+    ]
+    expected = ["GridSearchCV - fit", "  GridSearchCV - search #0"]
+    evaluation = "candidate-split-evaluation | DistilledClassifier - fit"
+    for number in range(4):
+        expected.append(f"    GridSearchCV - {evaluation} #{number}")
+        expected += [f"      {line}" for line in fitted]
+    refit = "refit-with-best-params | DistilledClassifier - fit #1"
+    expected.append(f"  GridSearchCV - {refit}")
+    expected += [f"    {line}" for line in fitted]
+    assert shown == expected
+    for name, n_epochs in (("MLPTeacher", 3), ("MLPStudent", 5)):
+        grown = [steps[bar] for bar in steps if f"| {name} - fit" in bar[1]]
+        assert grown == [epochs_of(n_epochs)] * 5
+
+
+def test_the_progress_bar_of_scikit_learn_for_a_path(bars):
+    model = DistilledClassifierCV(NETWORK, STUDENT, cv=2, random_state=0)
+    with pytest.warns(UserWarning, match="distilling does not help"):
+        shown, steps = bars(model)
+    teacher = "    DistilledClassifierCV - teacher | MLPTeacher - fit"
+    assert shown == [
+        "DistilledClassifierCV - fit",
+        "  DistilledClassifierCV - teachers #0",
+        *(f"{teacher} #{number}" for number in range(3)),
+        "  DistilledClassifierCV - folds #1",
+        "    DistilledClassifierCV - fold #0",
+        "    DistilledClassifierCV - fold #1",
+        "  DistilledClassifierCV - student | MLPStudent - fit #2",
+    ]
+    student = [steps[bar] for bar in steps if "| MLPStudent - fit" in bar[1]]
+    assert student == [epochs_of(5)]
