@@ -44,12 +44,12 @@ class TeacherNet(nn.Sequential):
 
 
 # %%
-# Three labels in ten are drawn at random. The teacher was trained on 4,000 rows, and
+# Three labels in ten are drawn at random. The teacher was trained on 2,000 rows, and
 # knows what is noise; the student sees 60 rows, and cannot. That is where a teacher's
 # word is worth most.
 
 X, y = make_classification(
-    9_060,
+    7_060,
     n_features=10,
     n_informative=6,
     n_clusters_per_class=1,
