@@ -55,7 +55,7 @@ forest = make_pipeline(
         (OrdinalEncoder(), make_column_selector(dtype_exclude="number")),
         remainder="passthrough",
     ),
-    RandomForestClassifier(200, min_samples_leaf=5),
+    RandomForestClassifier(100, min_samples_leaf=5),
 )
 pipeline = Pipeline(
     [

@@ -35,7 +35,7 @@ X_train, X_test, y_train, y_test = train_test_split(
 
 # Grey values need no bins: standardised, they make a network a tenth of the size.
 teacher = MLPTeacher((128, 128), n_members=10, encoding="standard", weight_decay=0.3)
-student = MLPStudent((64,), encoding="standard", random_state=0)
+student = MLPStudent((64,), encoding="standard", max_iter=50, random_state=0)
 model = DistilledClassifier(
     teacher, student, distillation_weight=3, transfer_set="munge", random_state=0
 )
