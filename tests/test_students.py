@@ -326,3 +326,20 @@ def test_a_class_of_weight_zero_is_as_good_as_absent(network):
     other = clone(network).set_params(class_weight=None)
     weighted = network.fit(X, y).predict_proba(X)
     assert_allclose(weighted, other.fit(X, y, present).predict_proba(X), atol=1e-6)
+
+
+def test_a_missing_cell_leaves_the_rows_beside_it_alone(binary):
+    """A number far out was another one as soon as any cell of the rows was missing."""
+    student = LinearStudent(alpha=1e6).fit(*binary)
+    rows = np.zeros((4, 6))
+    rows[0, :2] = 1e9
+    rows[1, 0] = np.nan
+    rows[2, :2] = [np.nan, 1e8]
+    rows[3, 0] = 1e308
+    together = student.predict_proba(rows)
+    alone = np.vstack([student.predict_proba(row[None]) for row in rows])
+    assert_allclose(together, alone, rtol=0, atol=1e-12)
+    # What is missing is the mean, and all else is as it was.
+    filled = np.where(np.isnan(rows), student.encoder_.mean_, rows)
+    z = filled[:3] @ student.coef_[0] + student.intercept_[0]
+    assert_allclose(student.decision_function(rows)[:3], z, rtol=1e-12)

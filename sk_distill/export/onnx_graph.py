@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sk_distill.compression import CompressedStudent
 from sk_distill.encoding import TableEncoder
 from sk_distill.export.levels import TEXTS_OF_MISSING, Levels, levels_of
-from sk_distill.export.ramps import ramps
+from sk_distill.export.ramps import Ramps, ramps, reach_of
 from sk_distill.export.reading import network_of
 
 _ACTIVATIONS = {"relu": "Relu", "tanh": "Tanh", "logistic": "Sigmoid"}
@@ -95,7 +95,8 @@ def write_student(
     """
     encoder, _, intercepts, activation = network_of(student)
     weights = _weights(graph, student)
-    x = _first_layer(graph, encoder, columns, weights[0], intercepts[0])
+    units = ramps(encoder, reach_of(student, np.float32))
+    x = _first_layer(graph, encoder, units, columns, weights[0], intercepts[0])
     for weight, intercept in zip(weights[1:], intercepts[1:], strict=True):
         if activation in _ACTIVATIONS:
             x = graph.node(_ACTIVATIONS[activation], [x])
@@ -129,12 +130,12 @@ def _weights(graph: Graph, student: Any) -> list[str]:
 def _first_layer(
     graph: Graph,
     encoder: TableEncoder,
+    units: Ramps,
     columns: Sequence[str],
     weights: str,
     intercept: NDArray[Any],
 ) -> str:
     """Add what the first layer makes of the columns."""
-    units = ramps(encoder)
     parts = []
     if len(units.column):
         rows = graph.node("Gather", [weights, graph.constant(units.right)], {"axis": 0})
@@ -142,7 +143,7 @@ def _first_layer(
             left = graph.constant(units.left)
             less = graph.node("Gather", [weights, left], {"axis": 0})
             rows = graph.node("Sub", [rows, less])
-        inputs = [_units(graph, encoder, columns), rows]
+        inputs = [_units(graph, encoder, units, columns), rows]
         parts.append(graph.node("Gemm", inputs, {"transA": 1}))
     levels = levels_of(encoder, caller="to_onnx")
     if levels:
@@ -162,12 +163,13 @@ def _first_layer(
     return bias
 
 
-def _units(graph: Graph, encoder: TableEncoder, columns: Sequence[str]) -> str:
+def _units(
+    graph: Graph, encoder: TableEncoder, units: Ramps, columns: Sequence[str]
+) -> str:
     """Add the units of the numeric columns, a row for each.
 
     Runtimes repeat rows many times faster than columns.
     """
-    units = ramps(encoder)
     numbers = columns
     if len(columns) > 1:
         numbers = [graph.cast(columns[j], "FLOAT") for j in encoder.numeric_.tolist()]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from sk_distill.encoding import TableEncoder
 from sk_distill.encoding.encoder import MOST_DEVIATIONS
+from sk_distill.students import LinearStudent
 
 
 class Ramps(NamedTuple):
@@ -51,9 +52,18 @@ class Ramps(NamedTuple):
     base: NDArray[np.int64]
 
 
-def ramps(encoder: TableEncoder) -> Ramps:
-    """Return the units of the numeric columns of a fitted encoding."""
-    values = _bins(encoder) if encoder.edges_ else _lines(encoder)
+def ramps(encoder: TableEncoder, reach: float = MOST_DEVIATIONS) -> Ramps:
+    """Return the units of the numeric columns of a fitted encoding.
+
+    Parameters
+    ----------
+    encoder : TableEncoder
+        The encoding.
+    reach : float
+        How many deviations a number of a standardised column may be from its mean; see
+        :func:`reach_of`.
+    """
+    values = _bins(encoder) if encoder.edges_ else _lines(encoder, reach)
     place = np.searchsorted(encoder.numeric_, encoder.missing_)
     n_missing = len(place)
     zero = np.zeros(n_missing)
@@ -74,10 +84,24 @@ def ramps(encoder: TableEncoder) -> Ramps:
     )
 
 
-def _lines(encoder: TableEncoder) -> Ramps:
+def reach_of(student: Any, dtype: DTypeLike) -> float:
+    """Return how many deviations from the mean a number is to a student, at most.
+
+    A linear student on plain columns takes any number as it is. So does a runtime that
+    calculates in ``dtype``, as far as sums stay finite.
+    """
+    if not (isinstance(student, LinearStudent) and student.encoder_.is_plain):
+        return MOST_DEVIATIONS
+    coef, intercept = student.encoder_.unfold(student.coef_, student.intercept_)
+    most = np.abs(coef).sum(axis=1).max() + np.abs(intercept).max()
+    # A quarter: the difference of two such sums is finite, too.
+    return float(np.finfo(dtype).max / (4 * max(1.0, most)))
+
+
+def _lines(encoder: TableEncoder, reach: float) -> Ramps:
     """Return a unit for each column that is standardised or left alone."""
     columns = encoder.numeric_
-    bound = MOST_DEVIATIONS if encoder.scales_ else np.inf
+    bound = reach if encoder.scales_ else np.inf
     return Ramps(
         column=columns,
         shift=encoder.mean_[columns],

@@ -20,7 +20,7 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardSc
 
 from sk_distill._sklearn import safe_indexing
 from sk_distill.export.levels import TEXTS_OF_MISSING, Levels, levels_of
-from sk_distill.export.ramps import Ramps, first_layer, ramps
+from sk_distill.export.ramps import Ramps, first_layer, ramps, reach_of
 from sk_distill.export.reading import BUILT_IN, network_of, shipped_student
 from sk_distill.validation import name_of
 
@@ -89,7 +89,7 @@ def to_sklearn(estimator: Any) -> ClassifierMixin:
         return student
 
     network = network_of(student)
-    units = ramps(network.encoder)
+    units = ramps(network.encoder, reach_of(student, np.float64))
     levels = levels_of(network.encoder, caller="to_sklearn")
     right, left, base = [*units.right], [*units.left], [*units.base]
     for column in levels.values():

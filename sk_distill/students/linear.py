@@ -198,14 +198,25 @@ class LinearStudent(NetworkClassifier):
             positions = self.encoder_.positions(table, np.float64)
             product = self.encoder_.product(positions, self.slot_coef_)
             return product + self.intercept_
-        with np.errstate(over="ignore", invalid="ignore"):
-            logits = table.numbers @ self.coef_.T + self.intercept_
+        logits = self._plain_logits(table.numbers)
         if np.isfinite(logits).all():
             return logits
-        # A cell is missing where none was, or is so large that it overflows: as
-        # positions the one is the mean, and the other keeps within bounds.
+        # A cell is missing where none was: it is the mean.
+        odd = np.flatnonzero(~np.isfinite(logits).all(axis=1))
+        numbers = table.numbers[odd]
+        numbers = np.where(np.isnan(numbers), self.encoder_.mean_, numbers)
+        logits[odd] = self._plain_logits(numbers)
+        # Or one is so large that it overflows: as a position it keeps within bounds.
+        odd = np.flatnonzero(~np.isfinite(logits).all(axis=1))
         coef, intercept = self.encoder_.unfold(self.coef_, self.intercept_)
-        return self.encoder_.positions(table, np.float64) @ coef.T + intercept
+        positions = self.encoder_.positions(table.take(odd), np.float64)
+        logits[odd] = positions @ coef.T + intercept
+        return logits
+
+    def _plain_logits(self, numbers: NDArray[Any]) -> NDArray[np.float64]:
+        """Return the logits of numbers in their own units, none where they overflow."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            return numbers @ self.coef_.T + self.intercept_
 
     def _check_parameters(self) -> None:
         check_choice(self, "solver", self.solver, ("auto", "lbfgs", "adam"))

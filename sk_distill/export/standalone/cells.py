@@ -60,9 +60,7 @@ def check_row(columns: list[dict[str, Any]], row: Any) -> None:
 
 
 def clip_number(column: dict[str, Any], number: float) -> float:
-    """Return a number within bounds; for a missing one, the mean."""
-    if isnan(number):
-        return column["mean"]
+    """Return a number within bounds."""
     reach = MOST_DEVIATIONS * column["scale"]
     return min(max(number, column["mean"] - reach), column["mean"] + reach)
 

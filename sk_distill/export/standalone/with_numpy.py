@@ -14,7 +14,6 @@ from sk_distill.export.standalone.cells import (
     LARGEST,
     MOST_DEVIATIONS,
     check_row,
-    clip_number,
     find_level,
     read_number,
     softmax,
@@ -139,7 +138,7 @@ def make_plain_first(
     mean = np.array([column["mean"] for column in columns])
     scale = np.array([column["scale"] for column in columns])
     scales = student["scales"]
-    # A linear map acts on numbers in their own units, any number that is finite.
+    # A linear map acts on numbers in their own units, any number of which it can.
     standardises = scales and not student["folded"]
     limit = MOST_DEVIATIONS**2 if standardises else inf
     dot = np.dot
@@ -149,13 +148,16 @@ def make_plain_first(
             read_number(column, cell, allow_missing)
             for column, cell in zip(columns, row.tolist(), strict=True)
         ]
-        if scales:
-            numbers = [
-                clip_number(column, number)
-                for column, number in zip(columns, numbers, strict=True)
-            ]
-        mended = np.array(numbers)
-        return (mended - mean) / scale if standardises else mended
+        filled = np.array(numbers)
+        if not scales:
+            return filled
+        filled = np.where(np.isnan(filled), mean, filled)
+        with np.errstate(over="ignore", invalid="ignore"):
+            if not standardises and np.isfinite(dot(filled, weights) + bias).all():
+                return filled
+            reach = MOST_DEVIATIONS * scale
+            filled = np.clip(filled, mean - reach, mean + reach)
+            return (filled - mean) / scale if standardises else filled
 
     def first_of_one(x: Any, codes: Any) -> Any:
         deviations = x

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import isfinite
+from math import isfinite, isnan
 from operator import mul
 from typing import Any
 
@@ -41,6 +41,10 @@ def make_answers(student: dict[str, Any]) -> tuple[Callable, Callable]:
         ]
         if not student["scales"]:
             return numbers
+        numbers = [
+            column["mean"] if isnan(number) else number
+            for column, number in zip(columns, numbers, strict=True)
+        ]
         # Numbers that overflow keep within bounds; all others are far from them.
         logits = [sum(map(mul, coef, numbers), start) for coef, start in outputs]
         if isfinite(sum(logits)):
