@@ -160,6 +160,47 @@ def test_a_frame_of_polars_is_taken_by_its_columns(tmp_path):
     assert_allclose(file["predict_proba"](X), student.predict_proba(X), atol=1e-9)
 
 
+@pytest.mark.parametrize("to_frame", [pd.DataFrame, pl.DataFrame])
+@pytest.mark.parametrize("columns", [["a", "b"], ["a", "b", "s"]])
+def test_the_columns_of_a_frame_are_found_by_name(columns, to_frame, tmp_path):
+    """A frame with its columns in another order was answered by their places."""
+    rng = np.random.default_rng(0)
+    cells = {"a": rng.normal(size=90), "b": rng.normal(size=90), "s": ["u", "v"] * 45}
+    X = to_frame({name: cells[name] for name in columns})
+    student = LinearStudent().fit(X, (cells["a"] > cells["b"]).astype(int))
+    predict_proba = exported(student, tmp_path)["predict_proba"]
+    expected = student.predict_proba(X)
+    others = to_frame({"more": ["x"] * 90, **{name: X[name] for name in columns[::-1]}})
+    for rows in (X, X[columns[::-1]], others):
+        assert_allclose(predict_proba(rows), expected, rtol=0, atol=1e-9)
+        assert_allclose(predict_proba(rows[:1]), expected[:1], rtol=0, atol=1e-9)
+    with pytest.raises(ValueError, match=r"no column 'b'; it has .*'a'.* as COLUMNS"):
+        predict_proba(X[[name for name in columns if name != "b"]])
+    renamed = to_frame({name.upper(): X[name] for name in columns})
+    with pytest.raises(ValueError, match=r"no column 'a', 'b'.*; it has 'A', 'B'"):
+        predict_proba(renamed)
+
+
+def test_a_frame_is_taken_by_place_where_no_names_were_learnt(binary, tmp_path):
+    X, y = binary
+    student = LinearStudent().fit(X, y)
+    predict_proba = exported(student, tmp_path)["predict_proba"]
+    frame = pd.DataFrame(X, columns=list("fedcba"))
+    assert_allclose(predict_proba(frame), student.predict_proba(X), atol=1e-9)
+
+
+@pytest.mark.parametrize("to_frame", [pd.DataFrame, pl.DataFrame])
+def test_whole_numbers_that_are_levels_stay_whole_beside_floats(to_frame, tmp_path):
+    """As floats two of them were one: answers were wrong by 0.13."""
+    ids = [2**60 + i for i in (0, 1, 2)] * 40
+    frame = pd.DataFrame({"id": pd.Categorical(ids), "x": np.linspace(-1, 1, 120)})
+    student = LinearStudent().fit(frame, np.tile([0, 1, 0], 40))
+    predict_proba = exported(student, tmp_path)["predict_proba"]
+    X = to_frame({"id": ids, "x": frame["x"].tolist()})
+    expected = student.predict_proba(frame)
+    assert_allclose(predict_proba(X), expected, rtol=0, atol=1e-9)
+
+
 @pytest.mark.parametrize("kind", [LinearStudent, MLPStudent])
 @pytest.mark.parametrize("encoding", ["standard", "piecewise_linear"])
 def test_a_cell_that_was_never_missing(kind, encoding, multiclass, tmp_path):

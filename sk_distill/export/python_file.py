@@ -38,8 +38,8 @@ Written by sk_distill {version}.
     predict(rows)        labels
     self_check()         compares answers with those stored; so does running this file
 
-Rows are sequences of cells in the order of COLUMNS; None and NaN are missing values.
-It needs {needs}.
+Rows are sequences of cells in the order of COLUMNS{frames}; None and NaN are missing
+values. It needs {needs}.
 """
 '''
 
@@ -69,11 +69,14 @@ def to_python(estimator: Any, path: str | PathLike[str]) -> Path:
 
     The file holds the weights and offers ``predict_proba(rows)``, which takes a list of
     rows (or an array, or a frame) and returns a list of lists, ``predict(rows)``,
-    ``CLASSES`` and ``COLUMNS``. It needs numpy or, where the student is linear, the
-    columns are plain numbers and ``coef_`` has at most 64 entries, nothing but Python:
-    for so little, lists are faster than arrays. Run as a script, or by its
-    ``self_check()``, it compares its answers with those that the student gave when the
-    file was written.
+    ``CLASSES`` and ``COLUMNS``. A frame's columns, of pandas or polars, are found by
+    their names, in any order and beside others; by place, if the student was fitted on
+    a table whose columns have no names.
+
+    It needs numpy or, where the student is linear, the columns are plain numbers and
+    ``coef_`` has at most 64 entries, nothing but Python: for so little, lists are
+    faster than arrays. Run as a script, or by its ``self_check()``, it compares its
+    answers with those that the student gave when the file was written.
 
     Parameters
     ----------
@@ -131,6 +134,7 @@ def _python_of(student: LinearStudent | MLPStudent | CompressedStudent) -> str:
     encoder = student.encoder_
     folded = isinstance(student, LinearStudent) and encoder.is_plain
     small = folded and student.coef_.size <= _MOST_PRODUCTS
+    named = hasattr(student, "feature_names_in_")
     names = getattr(
         student,
         "feature_names_in_",
@@ -143,6 +147,7 @@ def _python_of(student: LinearStudent | MLPStudent | CompressedStudent) -> str:
     margin = "    "
     entries = {
         "classes": "CLASSES",
+        "named": repr(named),
         "columns": _lines(
             (
                 _column(encoder, j, slots[j], f"COLUMNS[{j}]")
@@ -178,6 +183,7 @@ def _python_of(student: LinearStudent | MLPStudent | CompressedStudent) -> str:
         version=sk_distill.__version__,
         n_columns=len(columns),
         n_classes=len(classes),
+        frames=", or a frame with columns of these names" if named else "",
         needs="nothing but Python" if small else "numpy",
     )
     data = [

@@ -17,15 +17,40 @@ def make_predict_proba(student: dict[str, Any]) -> Callable[[Any], list[list[flo
         """Return the probability of each class, in the order of CLASSES, row by row.
 
         ``rows`` is a sequence of rows, or an array or a frame; a row has a cell for
-        each of COLUMNS, in their order. None and NaN are missing values.
+        each of COLUMNS, in their order. None and NaN are missing values. The columns of
+        a frame are found by name, where the student has learnt names.
         """
         if type(rows) is not list and hasattr(rows, "columns"):
-            rows = rows.to_numpy()
+            rows = read_frame(student, rows)
         if len(rows) == 1:
             return [one(rows[0])]
         return many(rows) if len(rows) else []
 
     return predict_proba
+
+
+def read_frame(student: dict[str, Any], frame: Any) -> Any:
+    """Return the rows of a frame of pandas or polars, their cells as COLUMNS has them.
+
+    Raises
+    ------
+    ValueError
+        For a frame that lacks columns.
+    """
+    names = [column["name"] for column in student["columns"]]
+    found = list(frame.columns)
+    if student["named"] and found != names:
+        missing = [name for name in names if name not in found]
+        if missing:
+            raise ValueError(
+                f"the frame has no column {', '.join(map(repr, missing))}; it has "
+                f"{', '.join(map(repr, found))}. Name its columns as COLUMNS does"
+            )
+        frame = frame[names]
+    if not any("levels" in column for column in student["columns"]):
+        return frame.to_numpy()
+    # Whole numbers that are levels are not to become floats beside others.
+    return frame.rows() if hasattr(frame, "rows") else frame.to_numpy(object)
 
 
 def make_predict(classes: list[Any], predict_proba: Callable) -> Callable:
