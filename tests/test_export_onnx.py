@@ -10,13 +10,20 @@ import pandas as pd
 import pytest
 import skl2onnx
 from numpy.testing import assert_allclose, assert_array_equal
+from skl2onnx.common.data_types import FloatTensorType
+from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.exceptions import NotFittedError
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    OneHotEncoder,
+    OrdinalEncoder,
+    StandardScaler,
+)
 from sklearn.tree import DecisionTreeClassifier
 
 from sk_distill import (
@@ -307,6 +314,47 @@ def test_a_pipeline_on_a_mixed_frame(by_name, path):
     text = inputs.pop("eye color")
     assert text == "tensor(string)"
     assert inputs == dict.fromkeys(["number", "flag", "whole"], "tensor(float)")
+
+
+@pytest.mark.parametrize("output", ["default", "pandas"])
+@pytest.mark.parametrize(
+    "encode",
+    [
+        ColumnTransformer(
+            [("scale", StandardScaler(), ["whole"])], remainder="passthrough"
+        ),
+        ColumnTransformer(
+            [
+                ("color", "passthrough", ["eye color"]),
+                ("scale", make_pipeline(StandardScaler()), ["whole"]),
+                ("number", FunctionTransformer(), ["number"]),
+                ("unused", "drop", ["flag", "constant"]),
+            ]
+        ),
+        make_pipeline(
+            ColumnTransformer([("color", "passthrough", ["eye color"])]),
+            FunctionTransformer(),
+        ),
+    ],
+    ids=["remainder", "named", "alone"],
+)
+def test_text_that_a_pipeline_passes_through(encode, output, path):
+    """The graph took the text for numbers, and no runtime loaded the file."""
+    encode = clone(encode).set_output(transform=output)
+    frame = FRAME.assign(flag=FRAME["flag"].astype(float))
+    frame.loc[:3, "number"] = [1e-30, 1e30, 123456.7, -3.4e38]
+    model = make_pipeline(encode, student_of("standard", (4,))).fit(frame, Y)
+    assert_same(session_of(model, path), model, frame, atol=1e-5)
+
+
+def test_text_that_comes_as_numbers_is_refused(path):
+    student = student_of("standard", ()).fit(FRAME, Y)
+    numbers = [(name, FloatTensorType([None, 1])) for name in FRAME]
+    with pytest.raises(
+        ValueError,
+        match=r"'eye color' of .* such as 'blue', .* \(FloatTensorType\); .* OneHot",
+    ):
+        skl2onnx.to_onnx(student, initial_types=numbers)
 
 
 def test_the_file_is_for_older_runtimes_too(binary, path):

@@ -8,6 +8,7 @@ from typing import Any
 from sk_distill._optional import import_optional
 from sk_distill.distilled import DistilledClassifier
 from sk_distill.distilled_cv import DistilledClassifierCV
+from sk_distill.export.levels import levels_of
 from sk_distill.export.onnx_graph import Graph, has_text_labels, write_student
 from sk_distill.export.reading import BUILT_IN, fitted_student
 
@@ -42,9 +43,27 @@ def _set_types(operator: Any) -> None:
     probabilities.type = FloatTensorType([n_rows, len(classes)])
 
 
+def _check_text(student: Any, inputs: list[Any]) -> None:
+    """Refuse numbers where the student knows text: no runtime would load the file."""
+    from skl2onnx.common.data_types import StringTensorType
+
+    names = getattr(student, "feature_names_in_", range(student.n_features_in_))
+    for j, levels in levels_of(student.encoder_, caller="to_onnx").items():
+        kind = inputs[j if len(inputs) > 1 else 0].type
+        if levels.is_text and not isinstance(kind, StringTensorType):
+            raise ValueError(
+                f"to_onnx: column {names[j]!r} of the student's table is text, such as "
+                f"{next(iter(levels.slots), '')!r}, but the graph has numbers for it "
+                f"({type(kind).__name__}); expected a StringTensorType. Encode the "
+                "column in the pipeline by a OneHotEncoder, or fit the student on the "
+                "table itself, of which it encodes text."
+            )
+
+
 def _convert(scope: Any, operator: Any, container: Any) -> None:
     """Add the graph of a student."""
     student = fitted_student(operator.raw_operator, caller="to_onnx")
+    _check_text(student, operator.inputs)
     graph = Graph(scope, container)
     columns = [variable.full_name for variable in operator.inputs]
     label, probabilities = (variable.full_name for variable in operator.outputs)

@@ -58,7 +58,8 @@ def to_onnx(estimator: Any, path: str | PathLike[str]) -> None:
     about no missing numbers that the student refuses.
 
     In a pipeline a column is one of strings if the step that gets it has learnt so: by
-    an encoder's ``categories_`` or an imputer's ``statistics_``. A column that no step
+    an encoder's ``categories_``, an imputer's ``statistics_`` or, where all before it
+    pass the column through, the student's levels. A column that no step
     uses is no input.
 
     The outputs are ``"label"`` of shape ``(n_rows,)``, int64 or string, and

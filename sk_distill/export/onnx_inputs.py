@@ -24,7 +24,7 @@ def input_types(estimator: Any) -> list[tuple[str, Any]]:
 
     n_columns = estimator.n_features_in_
     names = getattr(estimator, "feature_names_in_", None)
-    text = text_columns(estimator, list(range(n_columns)), names)
+    text = text_columns(estimator, set())
     if names is None and not text:
         return [("X", FloatTensorType([None, n_columns]))]
     if names is None:
@@ -35,45 +35,50 @@ def input_types(estimator: Any) -> list[tuple[str, Any]]:
     ]
 
 
-def text_columns(part: Any, columns: list[int], names: Any) -> set[int]:
-    """Return which of a fitted part's columns hold text, by what it has learnt.
+def text_columns(part: Any, text_outputs: set[int]) -> set[int]:
+    """Return which columns that a fitted part gets hold text, by what has been learnt.
+
+    A student has levels, scikit-learn's encoders have ``categories_``, an imputer
+    ``statistics_``; what is passed through is what the next step has learnt.
 
     Parameters
     ----------
     part : estimator or str
-        A student has levels, scikit-learn's encoders have ``categories_``, an imputer
-        ``statistics_``; a pipeline is asked for its first step.
-    columns : list of int
-        The columns of the table that it gets.
-    names : ndarray of str or None
-        The names of the table's columns.
+        It is fitted.
+    text_outputs : set of int
+        Which of the columns that it makes hold text, to the next step.
     """
     if isinstance(part, Pipeline):
-        return text_columns(part.steps[0][1], columns, names)
+        for _, step in reversed(part.steps):
+            text_outputs = text_columns(step, text_outputs)
+        return text_outputs
     if isinstance(part, ColumnTransformer):
         text = set()
-        for _, inner, picked in part.transformers_:
-            places = _places(picked, columns, names)
-            text |= text_columns(inner, [columns[place] for place in places], names)
+        for name, inner, picked in part.transformers_:
+            made = part.output_indices_[name]
+            here = text_outputs & {*range(made.start, made.stop)}
+            of_inner = {j - made.start for j in here}
+            places = _places(part, picked)
+            text |= {places[place] for place in text_columns(inner, of_inner)}
         return text
     if isinstance(part, BUILT_IN):
         levels = levels_of(part.encoder_, caller="to_onnx")
-        return {columns[j] for j, column in levels.items() if column.is_text}
-    learnt = getattr(part, "categories_", getattr(part, "statistics_", None))
-    if learnt is None or isinstance(part, str):
-        return set()
+        return {j for j, column in levels.items() if column.is_text}
+    if isinstance(part, str) or getattr(part, "func", part) is None:
+        return text_outputs
+    learnt = getattr(part, "categories_", getattr(part, "statistics_", ()))
     return {
         j
-        for j, values in zip(columns, learnt, strict=True)
+        for j, values in enumerate(learnt)
         if any(isinstance(value, str) for value in np.atleast_1d(values).tolist())
     }
 
 
-def _places(picked: Any, columns: list[int], names: Any) -> list[int]:
-    """Return the places of the columns that a ColumnTransformer hands to a part."""
+def _places(part: ColumnTransformer, picked: Any) -> list[int]:
+    """Return the places of the columns that a ColumnTransformer hands to a step."""
     if isinstance(picked, str):
         picked = [picked]
     if not isinstance(picked, slice) and all(isinstance(c, str) for c in picked):
-        of_name = {name: place for place, name in enumerate(names)}
+        of_name = {name: place for place, name in enumerate(part.feature_names_in_)}
         return [of_name[name] for name in picked]
-    return np.atleast_1d(np.arange(len(columns))[picked]).tolist()
+    return np.atleast_1d(np.arange(part.n_features_in_)[picked]).tolist()
