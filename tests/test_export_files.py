@@ -1,6 +1,8 @@
 import io
 import json
+import os
 import pickle
+import subprocess
 import sys
 from hashlib import sha256
 from pathlib import Path
@@ -12,11 +14,12 @@ import skops.io
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import NotFittedError
+from sklearn.feature_selection import SelectKBest, f_classif
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from skorch.callbacks import Callback
 
 from sk_distill import (
@@ -28,7 +31,7 @@ from sk_distill import (
     VotingTeacher,
     compress,
 )
-from sk_distill.export import load, load_teacher, save
+from sk_distill.export import files, load, load_teacher, save
 
 DATA = Path(__file__).parent / "data"
 
@@ -180,8 +183,49 @@ def test_trees_have_to_be_trusted(binary, tmp_path):
         ValueError, match=r"needs sklearn\.tree\._tree\.Tree, .*trusted="
     ):
         load_teacher(path)
-    loaded = load_teacher(path, trusted=[tree, "os.system"])
+    # More than is needed does no harm.
+    loaded = load_teacher(path, trusted=[tree, "sklearn.tree._tree.TreeBuilder"])
     assert_array_equal(loaded.predict_proba(X), model.teacher_.predict_proba(X))
+
+
+def test_functions_of_scikit_learns_may_be_trusted(binary, tmp_path):
+    X, y = binary
+    teacher = make_pipeline(SelectKBest(f_classif, k=2), LogisticRegression())
+    model = DistilledClassifier(teacher, "linear").fit(X, y)
+    path = save(model, tmp_path / "student.skops", with_teacher=True)
+    needed = skops.io.get_untrusted_types(data=skops.io.dumps(model.teacher_))
+    loaded = load_teacher(path, trusted=needed)
+    assert_array_equal(loaded.predict_proba(X), model.teacher_.predict_proba(X))
+
+
+@pytest.mark.parametrize("function", [os.system, subprocess.check_output])
+def test_a_teacher_that_runs_commands_is_refused(function, content, tmp_path):
+    """One loaded with trusted=["posix.system"], and ran its rows as commands.
+
+    A module of scikit-learn's imports check_output, which a file may take from there.
+    """
+    teacher = make_pipeline(FunctionTransformer(function), LogisticRegression())
+    body = skops.io.dumps(teacher.set_params(functiontransformer__validate=False))
+    own = f"{function.__module__}.{function.__name__}"
+    (name,) = skops.io.get_untrusted_types(data=body)
+    assert name == own
+    whole = skops.io.loads(content.split(b"\n", 1)[1])
+    whole["teacher"] = {"skops": np.frombuffer(body, dtype=np.uint8)}
+    path = tmp_path / "harmful.skops"
+    path.write_bytes(with_first_line(skops.io.dumps(whole)))
+    with pytest.raises(ValueError, match=rf"needs {own}, nothing of scikit-learn"):
+        load_teacher(path)
+    for trusted in ([own], ["sklearn.utils._testing.check_output"]):
+        with pytest.raises(ValueError, match=r"trusted names .*any command.* Leave it"):
+            load_teacher(path, trusted=trusted)
+
+
+@pytest.mark.parametrize("trusted", [True, "sklearn.tree._tree.Tree", [3]])
+def test_trusted_is_a_list_of_names(trusted, content, tmp_path):
+    path = tmp_path / "student.skops"
+    path.write_bytes(content)
+    with pytest.raises(TypeError, match=r"^load_teacher: trusted=.*a list of names\."):
+        load_teacher(path, trusted=trusted)
 
 
 def test_other_teachers_are_refused(binary, tmp_path):
@@ -272,8 +316,10 @@ def test_a_file_of_which_a_bit_was_altered(content, tmp_path):
         altered = bytearray(content)
         altered[place] ^= 1
         path.write_bytes(altered)
-        with pytest.raises(ValueError, match=r"^load: .*altered.skops"):
-            load(path)
+        for function in (load, load_teacher):
+            name = function.__name__
+            with pytest.raises(ValueError, match=rf"^{name}: .*altered\.skops"):
+                function(path)
     altered = bytearray(content)
     altered[-30] ^= 1
     path.write_bytes(altered)
@@ -300,6 +346,53 @@ def test_files_of_other_versions_say_what_reads_them(
     path = tmp_path / "other.skops"
     path.write_bytes(with_first_line(content.split(b"\n", 1)[1], version))
     with pytest.raises(ValueError, match=rf"has version {version} .*reads .*{way_out}"):
+        load(path)
+
+
+@pytest.mark.parametrize("own", [(1, 2), (2, 1), (10, 0)])
+def test_a_later_release_reads_its_earlier_minor_versions(
+    own, content, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(files, "_VERSION", own)
+    path, body = tmp_path / "student.skops", content.split(b"\n", 1)[1]
+    major, minor = own
+    for earlier in range(minor + 1):
+        path.write_bytes(with_first_line(body, f"{major}.{earlier}"))
+        student = load(path)
+        save(student, path)
+        assert path.read_bytes().startswith(f"sk_distill student {own[0]}.".encode())
+        assert load(path).predict([[0.0] * 6]) == student.predict([[0.0] * 6])
+    reads = rf"reads versions {major}\.0 to {major}\.{minor}\. "
+    for version, way_out in (
+        (f"{major}.{minor + 1}", "Install a newer release"),
+        (f"{major + 1}.0", "Install a newer release"),
+        (f"{major - 1}.0", "Load and save it anew with an older release"),
+    ):
+        path.write_bytes(with_first_line(body, version))
+        for function in (load, load_teacher):
+            with pytest.raises(ValueError, match=reads + way_out):
+                function(path)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"sk_distill student\t1.0 %d %s",
+        b"sk_distill student 1.0  %d %s",
+        b"sk_distill student 01.0 %d %s",
+        b"sk_distill student 1.00 %d %s",
+        b"sk_distill student +1.0 %d %s",
+        b"sk_distill student 1.0 0%d %s",
+        b"sk_distill student 1.0 %d %s ",
+        b"sk_distill student1.0 %d %s",
+    ],
+)
+def test_a_first_line_is_read_to_the_letter(line, content, tmp_path):
+    """Files whose version or spaces had been altered were loaded."""
+    path, body = tmp_path / "altered.skops", content.split(b"\n", 1)[1]
+    checksum = sha256(body).hexdigest().encode()
+    path.write_bytes(line % (len(body), checksum) + b"\n" + body)
+    with pytest.raises(ValueError, match=r"was altered: its first line is"):
         load(path)
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from hashlib import sha256
+from importlib import import_module
 from os import PathLike
 from pathlib import Path
 from typing import Any
 from zipfile import ZIP_DEFLATED
 
 import numpy as np
+import sklearn
 from sklearn.frozen import FrozenEstimator
 
 import sk_distill
@@ -25,6 +28,11 @@ from sk_distill.validation import check_boolean, name_of
 _VERSION = (1, 0)
 
 _MAGIC = b"sk_distill student"
+
+# A version of two numbers, the length of what follows, and its checksum.
+_FIRST_LINE = re.compile(
+    rb"%s (0|[1-9]\d*)\.(0|[1-9]\d*) (0|[1-9]\d*) ([0-9a-f]{64})" % _MAGIC
+)
 
 
 def save(
@@ -121,7 +129,7 @@ def load(path: str | PathLike[str]) -> LinearStudent | MLPStudent | CompressedSt
         this release does not read.
     """
     io = import_optional("skops.io", extra="skops", needed_by="load")
-    student = _build(path, _read(path, io), "student")
+    student = _build(path, _read(path, io, "load"), "student", "load")
     if not isinstance(student, LinearStudent | MLPStudent | CompressedStudent):
         raise ValueError(f"load: {path} holds a {name_of(student)} for a student.")
     return student
@@ -135,9 +143,13 @@ def load_teacher(path: str | PathLike[str], *, trusted: list[str] | None = None)
     path : str or path
         The file.
     trusted : list of str, default=None
-        Types of scikit-learn's that skops does not trust by itself, and that you trust
-        in this file. Trees are such: a file made to do harm can let a tree read memory
-        that is not its own. Without them an error names those that are needed.
+        Names of scikit-learn's types and functions that skops does not trust by itself,
+        and that you trust in this file. Without them an error names those that are
+        needed. What is trusted can do whatever it does when it is called, with
+        arguments from the file: a tree may read memory that is not its own, a function
+        may delete files or run code. So name them only where you know who made the
+        file. Names that are not scikit-learn's are refused: a teacher that :func:`save`
+        has written needs none.
 
     Returns
     -------
@@ -148,31 +160,64 @@ def load_teacher(path: str | PathLike[str], *, trusted: list[str] | None = None)
     ------
     ImportError
         Where skops is not installed.
+    TypeError
+        For ``trusted`` that is no list of strings.
     ValueError
-        For a file without a teacher, for types that are not trusted, and for what
-        :func:`load` refuses.
+        For a file without a teacher, for names that are not trusted or not
+        scikit-learn's, and for what :func:`load` refuses.
     """
-    io = import_optional("skops.io", extra="skops", needed_by="load_teacher")
-    content = _read(path, io)
+    caller = "load_teacher"
+    io = import_optional("skops.io", extra="skops", needed_by=caller)
+    _check_trusted(trusted)
+    content = _read(path, io, caller)
     if "teacher" not in content:
         raise ValueError(
             f"load_teacher: {path} holds a student alone. Save it with "
             "with_teacher=True to keep the teacher."
         )
     if "skops" not in content["teacher"]:
-        return _build(path, content, "teacher")
+        return _build(path, content, "teacher", caller)
     body = content["teacher"]["skops"].tobytes()
     needed = io.get_untrusted_types(data=body)
+    foreign = sorted(name for name in needed if not _is_of_sklearn(name))
+    if foreign:
+        raise ValueError(
+            f"load_teacher: the teacher in {path} needs {', '.join(foreign)}, nothing "
+            f"of scikit-learn {sklearn.__version__}; expected a file that save has "
+            "written, with this scikit-learn: in another it could run any command. "
+            "The student loads without."
+        )
     missing = sorted(set(needed) - set(trusted or ()))
     if missing:
         raise ValueError(
             f"load_teacher: the teacher in {path} needs {', '.join(missing)}, which "
-            "skops does not trust: a file made to do harm could use it to crash the "
-            f"process. Where you know who made the file, pass trusted={missing!r}; the "
-            "student loads without."
+            "skops does not trust: a file made to do harm could use it to read or "
+            "change what it should not, or to run code. Where you know who made the "
+            f"file, pass trusted={missing!r}; the student loads without."
         )
     # Only what is needed is trusted, whatever else is in the list.
     return io.loads(body, trusted=needed)
+
+
+def _check_trusted(trusted: Any) -> None:
+    """Refuse what is no list of names of scikit-learn's."""
+    if trusted is None:
+        return
+    if not isinstance(trusted, list | tuple | set) or not all(
+        isinstance(name, str) for name in trusted
+    ):
+        raise TypeError(
+            f"load_teacher: trusted={trusted!r}; expected None or a list of names. "
+            "Load without it first: an error names those that the teacher needs."
+        )
+    foreign = [name for name in trusted if not _is_of_sklearn(name)]
+    if foreign:
+        raise ValueError(
+            f"load_teacher: trusted names {', '.join(map(repr, foreign))}, nothing of "
+            f"scikit-learn {sklearn.__version__}; no teacher that save has written "
+            "needs it, and a file made to do harm could run any command by it. Leave "
+            "it out."
+        )
 
 
 def _teacher_of(estimator: Any, io: Any) -> dict[str, Any]:
@@ -207,7 +252,19 @@ def _teacher_of(estimator: Any, io: Any) -> dict[str, Any]:
 
 
 def _is_of_sklearn(name: str) -> bool:
-    return name.startswith("sklearn.")
+    """Whether a name is of something that scikit-learn has defined.
+
+    That it is found in a module of scikit-learn's is not enough: they import functions
+    from elsewhere, such as one that runs commands.
+    """
+    module, _, of_module = name.rpartition(".")
+    if module.split(".")[0] != "sklearn":
+        return False
+    try:
+        part = getattr(import_module(module), of_module, None)
+    except ImportError:
+        return False
+    return str(getattr(part, "__module__", "")).split(".")[0] == "sklearn"
 
 
 def _full_name(value: Any) -> str:
@@ -224,27 +281,25 @@ def _first_line(body: bytes) -> bytes:
     )
 
 
-def _read(path: str | PathLike[str], io: Any) -> dict[str, Any]:
+def _read(path: str | PathLike[str], io: Any, caller: str) -> dict[str, Any]:
     """Return the content of a file whose version and checksum are right."""
     line, _, body = Path(path).read_bytes().partition(b"\n")
     if not line.startswith(_MAGIC):
         raise ValueError(
-            f"load: {path} is no file that sk_distill's save has written, or its "
+            f"{caller}: {path} is no file that sk_distill's save has written, or its "
             f"beginning was altered; expected one that begins with {_MAGIC.decode()!r}."
         )
-    try:
-        version, length, checksum = line[len(_MAGIC) :].decode("ascii").split()
-        major, minor = map(int, version.split("."))
-        n_bytes = int(length)
-    except ValueError as error:
+    found = _FIRST_LINE.fullmatch(line)
+    if not found:
         raise ValueError(
-            f"load: {path} is cut short or was altered: its first line is {line!r}. "
-            "Copy it anew, or save the student again."
-        ) from error
+            f"{caller}: {path} is cut short or was altered: its first line is "
+            f"{line!r}. Copy it anew, or save the student again."
+        )
+    major, minor, n_bytes = map(int, found.groups()[:3])
     if major != _VERSION[0] or minor > _VERSION[1]:
         newer = (major, minor) > _VERSION
         raise ValueError(
-            f"load: {path} has version {major}.{minor} of the format; sk_distill "
+            f"{caller}: {path} has version {major}.{minor} of the format; sk_distill "
             f"{sk_distill.__version__} reads versions {_VERSION[0]}.0 to "
             f"{_VERSION[0]}.{_VERSION[1]}. "
             + ("Install a newer" if newer else "Load and save it anew with an older")
@@ -252,13 +307,13 @@ def _read(path: str | PathLike[str], io: Any) -> dict[str, Any]:
         )
     if len(body) != n_bytes:
         raise ValueError(
-            f"load: {path} is cut short or was altered: it has {len(body)} of "
+            f"{caller}: {path} is cut short or was altered: it has {len(body)} of "
             f"{n_bytes} bytes. Copy it anew, or save the student again."
         )
-    if sha256(body).hexdigest() != checksum:
+    if sha256(body).hexdigest().encode() != found[4]:
         raise ValueError(
-            f"load: {path} was altered: its checksum is not that of its content. Copy "
-            "it anew, or save the student again."
+            f"{caller}: {path} was altered: its checksum is not that of its content. "
+            "Copy it anew, or save the student again."
         )
     try:
         content = io.loads(body)
@@ -267,17 +322,17 @@ def _read(path: str | PathLike[str], io: Any) -> dict[str, Any]:
             raise ValueError("its content has no names")
     except Exception as error:
         raise ValueError(
-            f"load: {path} holds more than the plain values of a student, and was not "
-            f"loaded ({error})."
+            f"{caller}: {path} holds more than the plain values of a student, and was "
+            f"not loaded ({error})."
         ) from error
     return content
 
 
-def _build(path: str | PathLike[str], content: Any, what: str) -> Any:
+def _build(path: str | PathLike[str], content: Any, what: str, caller: str) -> Any:
     """Return the classifier that is kept under a name."""
     try:
         return from_plain(content[what])
     except (AttributeError, LookupError, TypeError, ValueError) as error:
         raise ValueError(
-            f"load: {path} has no {what} that this release can build ({error!r})."
+            f"{caller}: {path} has no {what} that this release can build ({error!r})."
         ) from error
