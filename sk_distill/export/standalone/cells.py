@@ -11,6 +11,9 @@ LARGEST = 1.7976931348623157e308
 # As far from the mean as a number is taken to be, in deviations.
 MOST_DEVIATIONS = 1e6
 
+# The powers of logits up to this are numbers, and add up to one.
+SAFE_LOGIT = 100
+
 
 def is_missing(cell: Any) -> bool:
     """Whether a cell is None, NaN, NaT or pandas' NA."""
@@ -72,6 +75,8 @@ def softmax(logits: list[float]) -> list[float]:
         low, high = small / (1 + small), 1 / (1 + small)
         return [low, high] if logits[0] >= 0 else [high, low]
     largest = max(logits)
-    powers = [exp(logit - largest) for logit in logits]
+    if not -SAFE_LOGIT < largest < SAFE_LOGIT:
+        logits = [logit - largest for logit in logits]
+    powers = list(map(exp, logits))
     total = sum(powers)
     return [power / total for power in powers]

@@ -23,6 +23,10 @@ from sk_distill.export.standalone.cells import (
 # processor's cache.
 PLAIN_BLOCK_ROWS, BLOCK_ROWS = 2048, 32
 
+# A number that is multiplied by a slope may be worth this much, of which 11 digits are
+# left behind the point.
+MOST_RISE = 1e4
+
 # The table that finds the bins of a row at once has at most this many entries.
 MOST_RANKS = 4_000_000
 
@@ -43,6 +47,36 @@ def softmax_of_rows(logits: Any) -> Any:
     return powers / powers.sum(axis=1, keepdims=True)
 
 
+def activate(h: Any, activation: str) -> Any:
+    """Return what hidden units make of their inputs; of relu, those above zero."""
+    if activation == "tanh":
+        return np.tanh(h, out=h)
+    if activation == "logistic":
+        # The logistic function, by one that never overflows.
+        return np.tanh(h / 2) / 2 + 0.5
+    return h
+
+
+def fold_biases(layers: list[tuple[Any, Any]], activation: str) -> list[Any]:
+    """Return layers that do without adding a bias, but for the first.
+
+    Each hidden layer has one unit more, which is the same for all rows: its weights in
+    the next layer are the biases there.
+    """
+    always = float(activate(np.ones(1), activation)[0])
+    folded = []
+    for i, (weights, bias) in enumerate(layers):
+        if i > 0:
+            weights = np.vstack([weights, bias / always])
+            bias = np.zeros(len(bias))
+        if i < len(layers) - 1:
+            weights = np.hstack([weights, np.zeros((len(weights), 1))])
+            weights[-1, -1] = 1 / always if i > 0 else 0.0
+            bias = np.append(bias, 1.0 if i == 0 else 0.0)
+        folded.append((weights, bias))
+    return folded
+
+
 def make_answers(student: dict[str, Any]) -> tuple[Callable, Callable]:
     """Return the functions from one row to its probabilities, and from many rows."""
     columns, allow_missing = student["columns"], student["allow_missing"]
@@ -51,7 +85,9 @@ def make_answers(student: dict[str, Any]) -> tuple[Callable, Callable]:
         (decode(weights) * (1.0 if scale is None else decode(scale)), decode(bias))
         for weights, scale, bias in student["layers"]
     ]
-    others = layers[1:]
+    layers = fold_biases(layers, activation)
+    # Arrays of one shape are sooner compared than an array with a number.
+    others = [(np.zeros(len(weights)), weights) for weights, _ in layers[1:]]
     numeric = [j for j, column in enumerate(columns) if "levels" not in column]
     levels = [
         (j, {level: i for i, level in enumerate(column["levels"])})
@@ -67,19 +103,16 @@ def make_answers(student: dict[str, Any]) -> tuple[Callable, Callable]:
         first_of_one, first_of_many = make_table_first(
             columns, numeric, [j for j, _ in levels], *layers[0]
         )
-    array, dot, maximum, tanh = np.array, np.dot, np.maximum, np.tanh
+    array, dot, maximum = np.array, np.dot, np.maximum
+    rectifies = activation == "relu"
 
     def finish(h: Any) -> Any:
-        for weights, bias in others:
-            if activation == "relu":
-                maximum(h, 0.0, out=h)
-            elif activation == "tanh":
-                tanh(h, out=h)
-            elif activation == "logistic":
-                # The logistic function, by one that never overflows.
-                h = tanh(h / 2) / 2 + 0.5
+        for zeros, weights in others:
+            if rectifies:
+                maximum(h, zeros, out=h)
+            else:
+                h = activate(h, activation)
             h = dot(h, weights)
-            h += bias
         return h
 
     def read(row: Any) -> list[float]:
@@ -214,6 +247,28 @@ def find_segments(column: dict[str, Any]) -> tuple[list[Any], tuple[int, float]]
     return segments, missing
 
 
+def make_table(
+    segments: list[Any], weights: Any, only_bins: bool
+) -> tuple[Any, Any, Any, bool]:
+    """Return what cells look up: a value and a slope, side by side, of each segment.
+
+    Of bins that are not narrow beside how far they are from zero, a number itself is
+    multiplied by the slope, and the value is that at zero: this is what the last of the
+    four that are returned says. Else it is the share of the bin, which ``left`` and
+    ``width``, the others, make of a number.
+    """
+    left, width = (np.array([segment[i] for segment in segments]) for i in (0, 1))
+    at, to = ([segment[i] for segment in segments] for i in (2, 3))
+    weights = np.vstack([weights, np.zeros(weights.shape[1])])
+    values, slopes = weights[at], weights[to] - weights[at]
+    with np.errstate(over="ignore", invalid="ignore"):
+        per_number = slopes / width[:, None]
+        rises = left[:, None] * per_number
+    if only_bins and (np.abs(rises) < MOST_RISE).all():
+        return np.hstack([values - rises, per_number]), left, width, True
+    return np.hstack([values, slopes]), left, width, False
+
+
 def make_table_first(
     columns: list[dict[str, Any]],
     numeric: list[int],
@@ -229,25 +284,26 @@ def make_table_first(
     pieces = [find_segments(columns[j]) for j in numeric + categorical]
     begins = np.cumsum([0, *(len(segments) for segments, _ in pieces)])
     segments = [segment for column, _ in pieces for segment in column]
-    left, width = (np.array([segment[i] for segment in segments]) for i in (0, 1))
-    at, to = ([segment[i] for segment in segments] for i in (2, 3))
-    weights = np.vstack([weights, np.zeros(weights.shape[1])])
-    table = np.hstack([weights[at], weights[to] - weights[at]])
+    only_bins = all(columns[j]["edges"] for j in numeric)
+    table, left, width, unscaled = make_table(segments, weights, only_bins)
     n_out, n_numeric, n_entries = len(bias), len(numeric), 2 * len(columns)
     # Every row looks at one segment of the first column.
     table[: begins[1], :n_out] += bias
     first_level = begins[n_numeric:-1]
-    missing_segment = begins[:n_numeric] + [
-        place for _, (place, _) in pieces[:n_numeric]
-    ]
-    missing_share = np.array([share for _, (_, share) in pieces[:n_numeric]])
+    absent = [missing for _, missing in pieces[:n_numeric]]
+    missing_segment = begins[:n_numeric] + np.array([at for at, _ in absent], np.intp)
+    missing_share = np.array([share for _, share in absent])
+    if unscaled:
+        missing_share *= width[missing_segment]
+        missing_share += left[missing_segment]
     find_bins = make_find_bins(
         [columns[j]["edges"] for j in numeric], begins[:n_numeric]
     )
     # By turns what values are multiplied by, and slopes.
     pattern = np.tile([1.0, 0.0], len(columns))
-    dot, subtract, concatenate = np.dot, np.subtract, np.concatenate
-    limit, only_bins = MOST_DEVIATIONS**2, all(columns[j]["edges"] for j in numeric)
+    of_slopes = slice(1, 2 * n_numeric, 2)
+    dot, concatenate, take, copy = np.dot, np.concatenate, table.take, pattern.copy
+    limit = inf if unscaled else MOST_DEVIATIONS**2
 
     def mend(x: Any, segment: Any, share: Any) -> None:
         infinite = np.isinf(x)
@@ -256,27 +312,29 @@ def make_table_first(
         absent = np.isnan(x)
         segment[absent] = np.broadcast_to(missing_segment, x.shape)[absent]
         share[absent] = np.broadcast_to(missing_share, x.shape)[absent]
-        np.clip(share, -MOST_DEVIATIONS, MOST_DEVIATIONS, out=share)
+        if not only_bins:
+            np.clip(share, -MOST_DEVIATIONS, MOST_DEVIATIONS, out=share)
 
     def first_of_one(x: Any, codes: Any) -> Any:
-        segment, entries = find_bins(x), pattern.copy()
-        share = entries[1 : 2 * n_numeric : 2]
-        subtract(x, left.take(segment), out=share)
-        share /= width.take(segment)
-        # A share of a bin is no number, or from 0 to 1.
-        if not (only_bins or dot(share, share) < limit):
-            mend(x, segment, share)
+        segment, share, entries = find_bins(x), x, copy()
+        if not unscaled:
+            share = (x - left.take(segment)) / width.take(segment)
+            # A share of a bin is no number, or from 0 to 1.
+            if not (only_bins or dot(share, share) < limit):
+                mend(x, segment, share)
+        entries[of_slopes] = share
         if codes is not None:
             segment = concatenate((segment, first_level + codes))
-        return dot(entries, table.take(segment, 0).reshape(n_entries, n_out))
+        return dot(entries, take(segment, 0).reshape(n_entries, n_out))
 
     def first_of_many(x: Any, codes: Any) -> Any:
-        segment, entries = find_bins(x), np.tile(pattern, (len(x), 1))
-        share = entries[:, 1 : 2 * n_numeric : 2]
-        subtract(x, left.take(segment), out=share)
-        share /= width.take(segment)
+        segment, share, entries = find_bins(x), x, np.tile(pattern, (len(x), 1))
+        if not unscaled:
+            share = (x - left.take(segment)) / width.take(segment)
         if not (share * share).sum() < limit:
+            share = share.copy()
             mend(x, segment, share)
+        entries[:, of_slopes] = share
         if codes is not None:
             segment = np.hstack((segment, first_level + codes))
         rows = table.take(segment, 0).reshape(len(x), n_entries, n_out)
