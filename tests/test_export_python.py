@@ -329,7 +329,8 @@ def test_levels_that_have_no_literal_are_refused(tmp_path):
     X = pd.DataFrame({"s": pd.Series([(1, 2), "b"] * 50, dtype=object)})
     student = LinearStudent().fit(X, np.tile([0, 1], 50))
     with pytest.raises(
-        TypeError, match=r"a level is \(1, 2\), of type tuple; .*astype"
+        TypeError,
+        match=r"level of column 's' is \(1, 2\), of type tuple; .* column\.astype\(str",
     ):
         to_python(student, tmp_path / "student.py")
     assert not (tmp_path / "student.py").exists()

@@ -316,12 +316,41 @@ def test_only_built_in_students_are_networks(binary):
 def test_levels_that_cannot_be_told_apart():
     frame = FRAME.assign(color=FRAME["color"].replace("green", "nan"))
     student = student_of("standard", ()).fit(frame, Y)
-    with pytest.raises(ValueError, match="column 1 has missing cells and the level 'n"):
+    with pytest.raises(
+        ValueError, match="column 'color' has missing cells and the level 'n"
+    ):
         to_sklearn(student)
     frame = FRAME.assign(color=FRAME["color"].replace("green", 3))
     student = student_of("standard", ()).fit(frame, Y)
-    with pytest.raises(ValueError, match="column 1 has levels of several types"):
+    with pytest.raises(ValueError, match="column 'color' has levels of several types"):
         to_sklearn(student)
+
+
+def test_whole_numbers_that_floats_cannot_tell_apart():
+    """The message was one of OneHotEncoder's, and named another column."""
+    frame = FRAME.assign(whole=pd.Categorical(FRAME["whole"] % 2 + 2**60))
+    student = student_of("standard", ()).fit(frame, Y)
+    with pytest.raises(
+        ValueError,
+        match=r"'whole' has levels that are one number in float64, of 2 only",
+    ):
+        to_sklearn(student)
+
+
+def test_text_is_compared_as_text():
+    """As the docstring has it: numbers are their texts, and some texts are missing."""
+    cells = FRAME["color"].replace("green", "1")
+    student = student_of("standard", ()).fit(FRAME.assign(color=cells), Y)
+    fitted = to_sklearn(student)
+
+    def ask(model, cell):
+        column = pd.Series([cell] * len(FRAME), dtype=object)
+        return model.predict_proba(FRAME.assign(color=column))
+
+    assert_allclose(ask(fitted, 1), ask(student, "1"), atol=1e-6)
+    assert_allclose(ask(student, 1), ask(student, "unknown"), atol=1e-6)
+    for text in ("None", "nan", "<NA>"):
+        assert_allclose(ask(fitted, text), ask(student, None), atol=1e-6)
 
 
 def test_ramps_by_hand():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from numbers import Real
 from typing import Any, NamedTuple
 
-from sk_distill.encoding import TableEncoder
+import numpy as np
 
 # What None, NaN and pandas' NA are as text.
 TEXTS_OF_MISSING = ("None", "nan", "<NA>")
@@ -34,18 +34,33 @@ class Levels(NamedTuple):
         return all(isinstance(level, str) for level in self.slots)
 
 
-def levels_of(encoder: TableEncoder, *, caller: str) -> dict[int, Levels]:
+def levels_of(
+    student: Any, *, caller: str, dtype: type[np.floating]
+) -> dict[int, Levels]:
     """Return the levels of each categorical column.
+
+    Parameters
+    ----------
+    student : LinearStudent, MLPStudent or CompressedStudent
+        It is fitted.
+    caller : str
+        The function that was called, for messages.
+    dtype : type
+        What a runtime takes for numbers.
 
     Raises
     ------
     ValueError
-        For a column with levels of several types, and for one with missing cells and a
-        level that would be taken for one.
+        For a column with levels of several types, for one with numbers that are one in
+        ``dtype``, and for one with missing cells and a level that would be taken for
+        one.
     """
+    encoder = student.encoder_
+    names = getattr(student, "feature_names_in_", range(student.n_features_in_))
     slots_of = encoder.slots_of_columns()
     columns = {}
     for j, levels in encoder.levels_.items():
+        what = f"{caller}: column {names[j]!r}"
         *slots, others = slots_of[j].tolist()
         slot_of = dict(zip(levels.names, slots, strict=True))
         missing = slot_of.pop(None, None)
@@ -55,18 +70,35 @@ def levels_of(encoder: TableEncoder, *, caller: str) -> dict[int, Levels]:
         ):
             kinds = sorted({type(level).__name__ for level in slot_of})
             raise ValueError(
-                f"{caller}: column {j} has levels of several types or of one that is "
+                f"{what} has levels of several types or of one that is "
                 f"neither text nor a number ({', '.join(kinds)}), e.g. "
                 f"{next(iter(slot_of))!r}; expected all strings or all numbers. Fit "
                 "the student on a column of strings, e.g. column.astype(str)."
             )
+        n_apart = _n_apart(list(slot_of), dtype)
+        if n_apart < len(slot_of):
+            raise ValueError(
+                f"{what} has levels that are one number in {dtype.__name__}, of "
+                f"{len(slot_of)} only {n_apart} are left; expected levels that differ "
+                f"in their first {np.finfo(dtype).precision} digits. Fit the student "
+                "on a column of strings, e.g. column.astype(str)."
+            )
         taken = [text for text in TEXTS_OF_MISSING if text in slot_of]
         if missing is not None and taken:
             raise ValueError(
-                f"{caller}: column {j} has missing cells and the level {taken[0]!r}, "
+                f"{what} has missing cells and the level {taken[0]!r}, "
                 "which could not be told apart: as text a missing cell is one of "
                 f"{', '.join(map(repr, TEXTS_OF_MISSING))}; expected other levels. Fit "
                 "the student on a column where that level has another name."
             )
         columns[j] = Levels(dict(sorted(slot_of.items())), missing, others)
     return columns
+
+
+def _n_apart(levels: list[Any], dtype: type[np.floating]) -> int:
+    """Return how many strings or numbers there are, to a runtime of a dtype."""
+    if any(isinstance(level, str) for level in levels):
+        return len(levels)
+    numbers = np.array([float(level) for level in levels])
+    with np.errstate(over="ignore"):
+        return len(np.unique(numbers.astype(dtype)))

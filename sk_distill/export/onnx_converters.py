@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+import numpy as np
+
 from sk_distill._optional import import_optional
 from sk_distill.distilled import DistilledClassifier
 from sk_distill.distilled_cv import DistilledClassifierCV
@@ -48,7 +50,8 @@ def _check_text(student: Any, inputs: list[Any]) -> None:
     from skl2onnx.common.data_types import StringTensorType
 
     names = getattr(student, "feature_names_in_", range(student.n_features_in_))
-    for j, levels in levels_of(student.encoder_, caller="to_onnx").items():
+    known = levels_of(student, caller="to_onnx", dtype=np.float32)
+    for j, levels in known.items():
         kind = inputs[j if len(inputs) > 1 else 0].type
         if levels.is_text and not isinstance(kind, StringTensorType):
             raise ValueError(

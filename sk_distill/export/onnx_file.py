@@ -39,7 +39,8 @@ def to_onnx(estimator: Any, path: str | PathLike[str]) -> None:
         For an estimator that is not fitted.
     ValueError
         For labels that are neither strings nor whole numbers, a column that is named
-        like an output, and a categorical column whose levels are of several types.
+        like an output, and a categorical column whose levels are of several types or
+        are numbers of which two are one in float32.
 
     Notes
     -----
@@ -53,9 +54,11 @@ def to_onnx(estimator: Any, path: str | PathLike[str]) -> None:
 
     Numbers, booleans and categories that are numbers are float32, NaN where one is
     missing; strings are strings, and a missing one is ``"None"``, ``"nan"``,
-    ``"<NA>"`` or, unless that is a level of its own, ``""``. Levels that the student
-    does not know are what they are to the student. A graph raises no errors: ask it
-    about no missing numbers that the student refuses.
+    ``"<NA>"`` or, unless that is a level of its own, ``""``: these texts are missing
+    cells, where the student has seen any. A number in a column of text has to be fed
+    as text, and is then the level of that name, such as ``"1"``. Levels that the
+    student does not know are what they are to the student. A graph raises no errors:
+    ask it about no missing numbers that the student refuses.
 
     In a pipeline a column is one of strings if the step that gets it has learnt so: by
     an encoder's ``categories_``, an imputer's ``statistics_`` or, where all before it

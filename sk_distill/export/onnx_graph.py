@@ -93,10 +93,9 @@ def write_student(
     label, probabilities : str
         The names of the outputs.
     """
-    encoder, _, intercepts, activation = network_of(student)
+    _, _, intercepts, activation = network_of(student)
     weights = _weights(graph, student)
-    units = ramps(encoder, reach_of(student, np.float32))
-    x = _first_layer(graph, encoder, units, columns, weights[0], intercepts[0])
+    x = _first_layer(graph, student, columns, weights[0], intercepts[0])
     for weight, intercept in zip(weights[1:], intercepts[1:], strict=True):
         if activation in _ACTIVATIONS:
             x = graph.node(_ACTIVATIONS[activation], [x])
@@ -129,13 +128,14 @@ def _weights(graph: Graph, student: Any) -> list[str]:
 
 def _first_layer(
     graph: Graph,
-    encoder: TableEncoder,
-    units: Ramps,
+    student: Any,
     columns: Sequence[str],
     weights: str,
     intercept: NDArray[Any],
 ) -> str:
     """Add what the first layer makes of the columns."""
+    encoder = student.encoder_
+    units = ramps(encoder, reach_of(student, np.float32))
     parts = []
     if len(units.column):
         rows = graph.node("Gather", [weights, graph.constant(units.right)], {"axis": 0})
@@ -145,7 +145,7 @@ def _first_layer(
             rows = graph.node("Sub", [rows, less])
         inputs = [_units(graph, encoder, units, columns), rows]
         parts.append(graph.node("Gemm", inputs, {"transA": 1}))
-    levels = levels_of(encoder, caller="to_onnx")
+    levels = levels_of(student, caller="to_onnx", dtype=np.float32)
     if levels:
         slots = [_slots(graph, columns[j], column) for j, column in levels.items()]
         index = graph.node("Concat", slots, {"axis": 1})
@@ -218,13 +218,6 @@ def _slots(graph: Graph, column: str, levels: Levels) -> str:
     else:
         column = graph.cast(column, "FLOAT")
         slots = {float(np.float32(level)): slot for level, slot in slots.items()}
-        if len(slots) < len(levels.slots):
-            raise ValueError(
-                "to_onnx: a categorical column has levels that are one number in "
-                f"float32, of {len(levels.slots)} only {len(slots)} are left; expected "
-                "levels that differ in seven digits. Fit the student on a column of "
-                "strings, e.g. column.astype(str)."
-            )
     found = graph.node(
         "LabelEncoder",
         [column],

@@ -62,7 +62,7 @@ def text_columns(part: Any, text_outputs: set[int]) -> set[int]:
             text |= {places[place] for place in text_columns(inner, of_inner)}
         return text
     if isinstance(part, BUILT_IN):
-        levels = levels_of(part.encoder_, caller="to_onnx")
+        levels = levels_of(part, caller="to_onnx", dtype=np.float32)
         return {j for j, column in levels.items() if column.is_text}
     if isinstance(part, str) or getattr(part, "func", part) is None:
         return text_outputs

@@ -7,6 +7,8 @@ nothing that is read says what is to be run.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -93,15 +95,13 @@ def to_plain(classifier: Any) -> dict[str, Any]:
             stacklevel=3,
         )
     own = vars(classifier)
-    try:
+    with _refusing(classifier, "of the labels", "y"):
         fitted = {name: _pack(own[name]) for name in _FITTED if name in own}
-        encoder = _pack_encoder(classifier.encoder_)
-    except TypeError as error:
-        raise TypeError(
-            f"{name_of(classifier)} cannot be saved: {error}; expected labels and "
-            "levels that are strings, numbers or booleans. Turn them into strings "
-            "before fitting, e.g. y.astype(str)."
-        ) from error
+    names = own.get("feature_names_in_", range(classifier.n_features_in_))
+    for j, levels in classifier.encoder_.levels_.items():
+        with _refusing(classifier, f"a level of column {names[j]!r}", "column"):
+            _pack(list(levels.names))
+    encoder = _pack_encoder(classifier.encoder_)
     plain = {
         "kind": name_of(classifier),
         "params": params,
@@ -112,6 +112,19 @@ def to_plain(classifier: Any) -> dict[str, Any]:
         plain["layers"] = [list(layer) for layer in classifier.layers_]
         plain["compression"] = _pack(vars(classifier.compression_))
     return plain
+
+
+@contextmanager
+def _refusing(classifier: Any, what: str, source: str) -> Iterator[None]:
+    """Say of what is no plain value ``what`` it is, and to turn its source to text."""
+    try:
+        yield
+    except TypeError as error:
+        raise TypeError(
+            f"{name_of(classifier)} cannot be saved: {error}, {what}; expected "
+            "strings, numbers or booleans. Turn such values into strings before "
+            f"fitting, e.g. {source}.astype(str)."
+        ) from error
 
 
 def from_plain(plain: Any) -> Any:

@@ -140,8 +140,8 @@ def _python_of(student: LinearStudent | MLPStudent | CompressedStudent) -> str:
         "feature_names_in_",
         [f"x{j}" for j in range(student.n_features_in_)],
     )
-    columns = [_literal("a column's name", name) for name in names]
-    classes = [_literal("a label", label) for label in student.classes_.tolist()]
+    columns = [_literal("a column's name", name, "columns") for name in names]
+    classes = [_literal("a label", label, "y") for label in student.classes_.tolist()]
     slots = encoder.slots_of_columns()
     rows, proba = _answered_rows(student)
     margin = "    "
@@ -149,17 +149,14 @@ def _python_of(student: LinearStudent | MLPStudent | CompressedStudent) -> str:
         "classes": "CLASSES",
         "named": repr(named),
         "columns": _lines(
-            (
-                _column(encoder, j, slots[j], f"COLUMNS[{j}]")
-                for j in range(len(columns))
-            ),
+            (_column(encoder, j, slots[j], name) for j, name in enumerate(names)),
             margin,
         ),
         "allow_missing": repr(bool(student.allow_missing_)),
         "scales": repr(bool(encoder.scales_)),
         "check_rows": _lines(
             (
-                "[" + ", ".join(_literal("a cell", cell) for cell in row) + "]"
+                "[" + ", ".join(_literal("a cell", cell, "X") for cell in row) + "]"
                 for row in rows
             ),
             margin,
@@ -210,9 +207,10 @@ def _layers(student: LinearStudent | MLPStudent | CompressedStudent) -> _Layers:
 
 def _column(encoder: TableEncoder, j: int, slots: NDArray[np.int64], name: str) -> str:
     """Return what the file knows of a column."""
-    entries = {"name": name, "slot": repr(int(slots[0]))}
+    entries = {"name": f"COLUMNS[{j}]", "slot": repr(int(slots[0]))}
     if j in encoder.levels_:
-        levels = [_literal("a level", level) for level in encoder.levels_[j].names]
+        what = f"a level of column {name!r}"
+        levels = [_literal(what, level, "column") for level in encoder.levels_[j].names]
         entries["levels"] = "[" + ", ".join(levels) + "]"
     else:
         edges = encoder.edges_.get(j, np.empty(0)).astype(np.float64)
@@ -224,11 +222,11 @@ def _column(encoder: TableEncoder, j: int, slots: NDArray[np.int64], name: str) 
     return "{" + ", ".join(f'"{key}": {text}' for key, text in entries.items()) + "}"
 
 
-def _literal(what: str, value: Hashable) -> str:
+def _literal(what: str, value: Hashable, source: str) -> str:
     """Return a value as Python writes it, in ASCII, by the rules of its plain type.
 
-    A type derived from one of these may have a ``__repr__`` of its own, which is not
-    asked.
+    A message says ``what`` it is, and to turn its ``source`` into strings. A type that
+    is derived from one of these may have a ``__repr__`` of its own, which is not asked.
     """
     if value is None or isinstance(value, bool | np.bool_):
         return repr(None if value is None else bool(value))
@@ -240,8 +238,8 @@ def _literal(what: str, value: Hashable) -> str:
         return _number(float(value))
     raise TypeError(
         f"to_python: {what} is {value!r}, of type {type(value).__name__}; expected a "
-        "string, a number or a boolean. Turn such labels or levels into strings before "
-        "fitting, e.g. y.astype(str)."
+        "string, a number or a boolean. Turn such values into strings before fitting, "
+        f"e.g. {source}.astype(str)."
     )
 
 

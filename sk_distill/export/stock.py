@@ -55,8 +55,12 @@ def to_sklearn(estimator: Any) -> ClassifierMixin:
         Its probabilities are those of the student to 1e-6, and its ``classes_`` and the
         names of its columns are the student's. A student that is a classifier from
         elsewhere is returned as it is. It takes frames by the names of their columns,
-        and refuses missing values where the student does. A missing cell of text is the
-        level "None", "nan" or "<NA>" if the student knows one of that name.
+        and refuses missing values where the student does.
+
+        Cells of a column of text are compared as text: the number 1 is the level "1",
+        where the student takes it for a level that it does not know. The texts "None",
+        "nan" and "<NA>" are missing cells, if the student has seen any; if not, and it
+        knows a level of that name, missing cells are that level.
 
     Raises
     ------
@@ -66,7 +70,8 @@ def to_sklearn(estimator: Any) -> ClassifierMixin:
     NotFittedError
         For an estimator that is not fitted.
     ValueError
-        For a categorical column whose levels are of several types.
+        For a categorical column whose levels are of several types, and for whole
+        numbers as levels of which two are one in floating point.
 
     Examples
     --------
@@ -90,7 +95,7 @@ def to_sklearn(estimator: Any) -> ClassifierMixin:
 
     network = network_of(student)
     units = ramps(network.encoder, reach_of(student, np.float64))
-    levels = levels_of(network.encoder, caller="to_sklearn")
+    levels = levels_of(student, caller="to_sklearn", dtype=np.float64)
     right, left, base = [*units.right], [*units.left], [*units.base]
     for column in levels.values():
         right += [slot for _, slot in _categories(column)]
