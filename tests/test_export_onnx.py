@@ -38,46 +38,6 @@ from sk_distill.export import to_onnx
 ENCODINGS = ("piecewise_linear", "quantile", "standard")
 
 
-def mixed_frame(n_rows=300):
-    """Return rows with every kind of column, and labels of three classes."""
-    rng = np.random.default_rng(0)
-    number = rng.normal(size=n_rows)
-    color = rng.choice(["red", "green", "blue"], size=n_rows).astype(object)
-    score = number + 2 * (color == "red") + rng.normal(size=n_rows)
-    y = np.array(["high", "low", "mid"])[np.digitize(score, [0.0, 1.5])]
-    number[rng.random(n_rows) < 0.1] = np.nan
-    color[rng.random(n_rows) < 0.1] = None
-    color[:3] = "rare"
-    frame = pd.DataFrame(
-        {
-            # In float32, as the graph has them: so nothing but the graph differs.
-            "number": number.astype(np.float32),
-            "eye color": color,
-            "flag": rng.random(n_rows) < 0.5,
-            "whole": rng.integers(0, 50, n_rows),
-            "constant": 7.0,
-        }
-    )
-    return frame, y
-
-
-def strange_rows(frame):
-    """Return rows with what a fit has not seen."""
-    rows = frame.iloc[:60].copy()
-    rows["whole"] = rows["whole"].astype(float)
-    rows.loc[:9, "eye color"] = "unknown"
-    rows.loc[10:19, "eye color"] = np.nan
-    rows.loc[20:29, "number"] = np.nan
-    rows.loc[30:39, "whole"] = np.nan
-    rows.loc[40:49, "constant"] = [np.nan, 6.0, 8.0, 1e9, -1e9] * 2
-    rows.loc[50:51, "number"] = [1e12, -1e12]
-    return rows
-
-
-FRAME, Y = mixed_frame()
-STRANGE = strange_rows(FRAME)
-
-
 def student_of(encoding, hidden, activation="relu"):
     if not hidden:
         return LinearStudent(encoding=encoding, n_bins=6)
@@ -118,30 +78,34 @@ def path(tmp_path):
 @pytest.mark.parametrize("hidden", [(), (5,), (5, 4)], ids=str)
 @pytest.mark.parametrize("encoding", ENCODINGS)
 @pytest.mark.parametrize("n_classes", [2, 3])
-def test_a_frame_in_labels_and_probabilities_out(encoding, hidden, n_classes, path):
-    y = Y if n_classes == 3 else np.where(Y == "low", 7, 3)
-    student = student_of(encoding, hidden).fit(FRAME, y)
+def test_a_frame_in_labels_and_probabilities_out(
+    encoding, hidden, n_classes, mixed_frame, mixed_labels, strange_rows, path
+):
+    y = mixed_labels if n_classes == 3 else np.where(mixed_labels == "low", 7, 3)
+    student = student_of(encoding, hidden).fit(mixed_frame, y)
     session = session_of(student, path)
-    assert_same(session, student, FRAME, STRANGE)
-    assert [value.name for value in session.get_inputs()] == list(FRAME.columns)
+    assert_same(session, student, mixed_frame, strange_rows)
+    assert [value.name for value in session.get_inputs()] == list(mixed_frame.columns)
     outputs = {value.name: value.type for value in session.get_outputs()}
     kind = "tensor(string)" if n_classes == 3 else "tensor(int64)"
     assert outputs == {"label": kind, "probabilities": "tensor(float)"}
 
 
 @pytest.mark.parametrize("text", ["", "nan", "None", "<NA>"])
-def test_what_stands_for_missing_text(text, path):
-    student = student_of("standard", ()).fit(FRAME, Y)
-    rows = STRANGE.assign(**{"eye color": text})
+def test_what_stands_for_missing_text(
+    text, mixed_frame, mixed_labels, strange_rows, path
+):
+    student = student_of("standard", ()).fit(mixed_frame, mixed_labels)
+    rows = strange_rows.assign(**{"eye color": text})
     _, proba = ask(session_of(student, path), rows)
-    expected = student.predict_proba(STRANGE.assign(**{"eye color": None}))
+    expected = student.predict_proba(strange_rows.assign(**{"eye color": None}))
     assert_allclose(proba, expected, atol=2e-6)
 
 
-def test_a_level_of_nothing_is_no_missing_cell(path):
-    cells = FRAME["eye color"].replace("green", "")
-    frame = FRAME.assign(**{"eye color": cells})
-    student = student_of("standard", ()).fit(frame, Y)
+def test_a_level_of_nothing_is_no_missing_cell(mixed_frame, mixed_labels, path):
+    cells = mixed_frame["eye color"].replace("green", "")
+    frame = mixed_frame.assign(**{"eye color": cells})
+    student = student_of("standard", ()).fit(frame, mixed_labels)
     assert_same(session_of(student, path), student, frame)
 
 
@@ -176,17 +140,19 @@ def test_columns_far_from_zero_keep_their_digits(path):
 @pytest.mark.parametrize("dtype", ["float16", "int8", "float32"])
 @pytest.mark.parametrize("hidden", [(), (6,)], ids=str)
 @pytest.mark.parametrize("encoding", ["piecewise_linear", "standard"])
-def test_compressed_students(dtype, hidden, encoding, path):
-    student = student_of(encoding, hidden).fit(FRAME, Y)
+def test_compressed_students(
+    dtype, hidden, encoding, mixed_frame, mixed_labels, strange_rows, path
+):
+    student = student_of(encoding, hidden).fit(mixed_frame, mixed_labels)
     compressed = compress(
         student,
-        FRAME,
+        mixed_frame,
         dtype=dtype,
         prune=0.5 if hidden else 0.0,
         fine_tune=False,
         random_state=0,
     )
-    assert_same(session_of(compressed, path), compressed, FRAME, STRANGE)
+    assert_same(session_of(compressed, path), compressed, mixed_frame, strange_rows)
 
 
 def test_weights_take_the_room_that_they_took(multiclass, path):
@@ -202,47 +168,51 @@ def test_weights_take_the_room_that_they_took(multiclass, path):
 
 @pytest.mark.parametrize("with_missing", [False, True])
 @pytest.mark.parametrize("kind", [int, bool])
-def test_categories_that_are_numbers(kind, with_missing, path):
-    codes = pd.Series(pd.Categorical((FRAME["whole"] % 2).astype(kind)))
+def test_categories_that_are_numbers(
+    kind, with_missing, mixed_frame, mixed_labels, path
+):
+    codes = pd.Series(pd.Categorical((mixed_frame["whole"] % 2).astype(kind)))
     if with_missing:
         codes[:30] = None
-    frame = FRAME.assign(whole=codes)
-    student = student_of("standard", ()).fit(frame, Y)
+    frame = mixed_frame.assign(whole=codes)
+    student = student_of("standard", ()).fit(frame, mixed_labels)
     session = session_of(student, path)
     assert session.get_inputs()[3].type == "tensor(float)"
     assert_same(session, student, frame)
 
 
-def test_categories_that_float32_cannot_tell_apart(path):
-    codes = pd.Categorical(FRAME["whole"] % 2 + 2**24)
-    frame = FRAME.assign(whole=codes)
-    student = student_of("standard", ()).fit(frame, Y)
+def test_categories_that_float32_cannot_tell_apart(mixed_frame, mixed_labels, path):
+    codes = pd.Categorical(mixed_frame["whole"] % 2 + 2**24)
+    frame = mixed_frame.assign(whole=codes)
+    student = student_of("standard", ()).fit(frame, mixed_labels)
     with pytest.raises(ValueError, match=r"'whole' has levels .* of 2 only 1 are left"):
         to_onnx(student, path)
 
 
-def test_an_array_with_text_has_an_input_for_each_column(path):
-    objects = FRAME.astype(object).to_numpy()
-    student = student_of("standard", (4,)).fit(objects, Y)
+def test_an_array_with_text_has_an_input_for_each_column(
+    mixed_frame, mixed_labels, path
+):
+    objects = mixed_frame.astype(object).to_numpy()
+    student = student_of("standard", (4,)).fit(objects, mixed_labels)
     session = session_of(student, path)
     names = ["x0", "x1", "x2", "x3", "x4"]
     assert [value.name for value in session.get_inputs()] == names
-    _, proba = ask(session, FRAME.set_axis(names, axis=1))
+    _, proba = ask(session, mixed_frame.set_axis(names, axis=1))
     assert_allclose(proba, student.predict_proba(objects), atol=2e-6)
 
 
-def test_columns_of_any_name(path):
+def test_columns_of_any_name(mixed_frame, mixed_labels, path):
     names = ["a b", "ä/ö", "a_b", "variable", "constant"]
-    frame = FRAME.set_axis(names, axis=1)
-    student = student_of("piecewise_linear", (4,)).fit(frame, Y)
+    frame = mixed_frame.set_axis(names, axis=1)
+    student = student_of("piecewise_linear", (4,)).fit(frame, mixed_labels)
     session = session_of(student, path)
     assert [value.name for value in session.get_inputs()] == names
     assert_same(session, student, frame)
 
 
-def test_columns_of_which_nothing_is_known(path):
-    names = pd.DataFrame({"id": [f"u{i}" for i in range(len(Y))]})
-    student = student_of("standard", ()).fit(names, Y)
+def test_columns_of_which_nothing_is_known(mixed_labels, path):
+    names = pd.DataFrame({"id": [f"u{i}" for i in range(len(mixed_labels))]})
+    student = student_of("standard", ()).fit(names, mixed_labels)
     assert_same(session_of(student, path), student, names)
 
 
@@ -290,9 +260,10 @@ def test_a_pipeline_on_an_array(multiclass, path):
 
 
 @pytest.mark.parametrize("by_name", [True, False])
-def test_a_pipeline_on_a_mixed_frame(by_name, path):
-    frame = FRAME.assign(
-        flag=FRAME["flag"].astype(float), unused=FRAME["eye color"].astype(str)
+def test_a_pipeline_on_a_mixed_frame(by_name, mixed_frame, mixed_labels, path):
+    frame = mixed_frame.assign(
+        flag=mixed_frame["flag"].astype(float),
+        unused=mixed_frame["eye color"].astype(str),
     ).fillna({"eye color": "unknown"})
     columns = frame.columns.tolist()
     places = columns if by_name else list(range(len(columns)))
@@ -306,7 +277,7 @@ def test_a_pipeline_on_a_mixed_frame(by_name, path):
         ]
     )
     student = DistilledClassifier(GaussianNB(), student_of("standard", (4,)))
-    model = make_pipeline(encode, student).fit(frame, Y)
+    model = make_pipeline(encode, student).fit(frame, mixed_labels)
     session = session_of(model, path)
     assert_same(session, model, frame, atol=1e-5)
     # What no step uses need not be fed, be it text or not.
@@ -338,18 +309,20 @@ def test_a_pipeline_on_a_mixed_frame(by_name, path):
     ],
     ids=["remainder", "named", "alone"],
 )
-def test_text_that_a_pipeline_passes_through(encode, output, path):
+def test_text_that_a_pipeline_passes_through(
+    encode, output, mixed_frame, mixed_labels, path
+):
     """The graph took the text for numbers, and no runtime loaded the file."""
     encode = clone(encode).set_output(transform=output)
-    frame = FRAME.assign(flag=FRAME["flag"].astype(float))
+    frame = mixed_frame.assign(flag=mixed_frame["flag"].astype(float))
     frame.loc[:3, "number"] = [1e-30, 1e30, 123456.7, -3.4e38]
-    model = make_pipeline(encode, student_of("standard", (4,))).fit(frame, Y)
+    model = make_pipeline(encode, student_of("standard", (4,))).fit(frame, mixed_labels)
     assert_same(session_of(model, path), model, frame, atol=1e-5)
 
 
-def test_text_that_comes_as_numbers_is_refused(path):
-    student = student_of("standard", ()).fit(FRAME, Y)
-    numbers = [(name, FloatTensorType([None, 1])) for name in FRAME]
+def test_text_that_comes_as_numbers_is_refused(mixed_frame, mixed_labels, path):
+    student = student_of("standard", ()).fit(mixed_frame, mixed_labels)
+    numbers = [(name, FloatTensorType([None, 1])) for name in mixed_frame]
     with pytest.raises(
         ValueError,
         match=r"'eye color' of .* such as 'blue', .* \(FloatTensorType\); .* OneHot",
@@ -392,9 +365,11 @@ def test_what_is_not_exported(binary, path):
     assert not path.exists()
 
 
-def test_names_and_labels_that_cannot_be_written(binary, path):
-    frame = FRAME[["flag", "whole"]].set_axis(["flag", "label"], axis=1)
-    student = LinearStudent().fit(frame, Y)
+def test_names_and_labels_that_cannot_be_written(
+    binary, mixed_frame, mixed_labels, path
+):
+    frame = mixed_frame[["flag", "whole"]].set_axis(["flag", "label"], axis=1)
+    student = LinearStudent().fit(frame, mixed_labels)
     with pytest.raises(ValueError, match=r"a column is named 'label', as an output is"):
         to_onnx(student, path)
     student = LinearStudent().fit(*binary)

@@ -36,45 +36,6 @@ from sk_distill.export.reading import fitted_student
 ENCODINGS = ("piecewise_linear", "quantile", "standard")
 
 
-def mixed_frame(n_rows=300):
-    """Return rows with every kind of column, and labels of three classes."""
-    rng = np.random.default_rng(0)
-    number = rng.normal(1e3, 5.0, size=n_rows)
-    color = rng.choice(["red", "green", "blue"], size=n_rows).astype(object)
-    score = (number - 1e3) / 5 + 2 * (color == "red") + rng.normal(size=n_rows)
-    y = np.array(["high", "low", "mid"])[np.digitize(score, [0.0, 1.5])]
-    number[rng.random(n_rows) < 0.1] = np.nan
-    color[rng.random(n_rows) < 0.1] = None
-    color[:3] = "rare"
-    frame = pd.DataFrame(
-        {
-            "number": number,
-            "color": color,
-            "flag": rng.random(n_rows) < 0.5,
-            "whole": rng.integers(0, 50, n_rows),
-            "constant": 7.0,
-        }
-    )
-    return frame, y
-
-
-def strange_rows(frame):
-    """Return rows with what a fit has not seen."""
-    rows = frame.iloc[:60].copy()
-    rows["whole"] = rows["whole"].astype(float)
-    rows.loc[:9, "color"] = "unknown"
-    rows.loc[10:19, "color"] = np.nan
-    rows.loc[20:29, "number"] = np.nan
-    rows.loc[30:39, "whole"] = np.nan
-    rows.loc[40:49, "constant"] = [np.nan, 6.0, 8.0, 1e9, -1e9] * 2
-    rows.loc[50:53, "number"] = [1e12, -1e12, 999.0, 1001.0]
-    return rows
-
-
-FRAME, Y = mixed_frame()
-STRANGE = strange_rows(FRAME)
-
-
 def student_of(encoding, hidden, activation="relu"):
     if not hidden:
         return LinearStudent(encoding=encoding, n_bins=6)
@@ -94,14 +55,16 @@ def assert_same(fitted, student, *tables):
 @pytest.mark.parametrize("hidden", [(), (5,), (5, 4)], ids=str)
 @pytest.mark.parametrize("encoding", ENCODINGS)
 @pytest.mark.parametrize("n_classes", [2, 3])
-def test_probabilities_are_the_students(encoding, hidden, n_classes):
-    y = Y if n_classes == 3 else Y == "low"
-    student = student_of(encoding, hidden).fit(FRAME, y)
+def test_probabilities_are_the_students(
+    encoding, hidden, n_classes, mixed_frame, mixed_labels, strange_rows
+):
+    y = mixed_labels if n_classes == 3 else mixed_labels == "low"
+    student = student_of(encoding, hidden).fit(mixed_frame, y)
     fitted = to_sklearn(student)
-    assert_same(fitted, student, FRAME, STRANGE)
+    assert_same(fitted, student, mixed_frame, strange_rows)
     kind = MLPClassifier if hidden else LogisticRegression
     assert type(fitted[-1]) is kind
-    assert_array_equal(fitted.feature_names_in_, FRAME.columns)
+    assert_array_equal(fitted.feature_names_in_, mixed_frame.columns)
 
 
 @pytest.mark.parametrize("activation", ["identity", "logistic", "relu", "tanh"])
@@ -132,70 +95,74 @@ def test_float32_rows_far_from_zero_keep_their_digits():
 @pytest.mark.parametrize("dtype", ["float16", "int8", "float32"])
 @pytest.mark.parametrize("hidden", [(), (6,)], ids=str)
 @pytest.mark.parametrize("encoding", ["piecewise_linear", "standard"])
-def test_compressed_students(dtype, hidden, encoding):
-    student = student_of(encoding, hidden).fit(FRAME, Y)
+def test_compressed_students(
+    dtype, hidden, encoding, mixed_frame, mixed_labels, strange_rows
+):
+    student = student_of(encoding, hidden).fit(mixed_frame, mixed_labels)
     compressed = compress(
         student,
-        FRAME,
+        mixed_frame,
         dtype=dtype,
         prune=0.5 if hidden else 0.0,
         fine_tune=False,
         random_state=0,
     )
-    assert_same(to_sklearn(compressed), compressed, FRAME, STRANGE)
+    assert_same(to_sklearn(compressed), compressed, mixed_frame, strange_rows)
 
 
 @pytest.mark.parametrize("dtype", ["string", "str", "category", object])
-def test_missing_text_of_every_dtype(dtype):
-    frame = FRAME.astype({"color": dtype})
-    student = student_of("standard", ()).fit(frame, Y)
+def test_missing_text_of_every_dtype(dtype, mixed_frame, mixed_labels, strange_rows):
+    frame = mixed_frame.astype({"eye color": dtype})
+    student = student_of("standard", ()).fit(frame, mixed_labels)
     # Of older pandas astype("str") makes the level "nan" of what was missing.
-    others = (FRAME, STRANGE) if frame["color"].isna().any() else ()
+    others = (mixed_frame, strange_rows) if frame["eye color"].isna().any() else ()
     assert_same(to_sklearn(student), student, frame, *others)
 
 
-def test_nullable_numbers_and_booleans():
-    frame = FRAME.astype({"whole": "Int64", "flag": "boolean"})
+def test_nullable_numbers_and_booleans(mixed_frame, mixed_labels):
+    frame = mixed_frame.astype({"whole": "Int64", "flag": "boolean"})
     frame.loc[:30, ["whole", "flag"]] = pd.NA
-    student = student_of("piecewise_linear", ()).fit(frame, Y)
-    assert_same(to_sklearn(student), student, frame, FRAME)
+    student = student_of("piecewise_linear", ()).fit(frame, mixed_labels)
+    assert_same(to_sklearn(student), student, frame, mixed_frame)
 
 
 @pytest.mark.parametrize("with_missing", [False, True])
 @pytest.mark.parametrize("kind", [int, bool])
-def test_categories_that_are_numbers(kind, with_missing):
-    codes = pd.Series(pd.Categorical((FRAME["whole"] % 2).astype(kind)))
+def test_categories_that_are_numbers(kind, with_missing, mixed_frame, mixed_labels):
+    codes = pd.Series(pd.Categorical((mixed_frame["whole"] % 2).astype(kind)))
     if with_missing:
         codes[:30] = None
-    frame = FRAME.assign(whole=codes)
-    student = student_of("standard", ()).fit(frame, Y)
+    frame = mixed_frame.assign(whole=codes)
+    student = student_of("standard", ()).fit(frame, mixed_labels)
     assert student.encoder_.levels_.keys() == {1, 3}
     assert_same(to_sklearn(student), student, frame)
 
 
-def test_polars_and_arrays_of_objects():
-    frame = pl.DataFrame({name: FRAME[name].to_list() for name in FRAME}, strict=False)
-    student = student_of("piecewise_linear", (4,)).fit(frame, Y)
+def test_polars_and_arrays_of_objects(mixed_frame, mixed_labels, strange_rows):
+    frame = pl.DataFrame(
+        {name: mixed_frame[name].to_list() for name in mixed_frame}, strict=False
+    )
+    student = student_of("piecewise_linear", (4,)).fit(frame, mixed_labels)
     fitted = to_sklearn(student)
-    assert_same(fitted, student, frame, FRAME, STRANGE)
-    objects = FRAME.astype(object).to_numpy()
-    student = student_of("piecewise_linear", (4,)).fit(objects, Y)
-    strange = STRANGE.astype(object).to_numpy()
+    assert_same(fitted, student, frame, mixed_frame, strange_rows)
+    objects = mixed_frame.astype(object).to_numpy()
+    student = student_of("piecewise_linear", (4,)).fit(objects, mixed_labels)
+    strange = strange_rows.astype(object).to_numpy()
     assert_same(to_sklearn(student), student, objects, strange)
 
 
-def test_columns_of_which_nothing_is_known():
-    names = pd.DataFrame({"id": [f"u{i}" for i in range(len(Y))]})
-    student = student_of("standard", ()).fit(names, Y)
+def test_columns_of_which_nothing_is_known(mixed_labels):
+    names = pd.DataFrame({"id": [f"u{i}" for i in range(len(mixed_labels))]})
+    student = student_of("standard", ()).fit(names, mixed_labels)
     assert_same(to_sklearn(student), student, names)
 
 
-def test_another_order_or_other_columns():
-    fitted = to_sklearn(student_of("standard", ()).fit(FRAME, Y))
-    with pytest.raises(ValueError, match="columns are missing: \\{'color'\\}"):
-        fitted.predict_proba(FRAME.drop(columns="color"))
-    numbers = FRAME[["flag", "whole"]]
-    fitted = to_sklearn(student_of("standard", ()).fit(numbers, Y))
+def test_another_order_or_other_columns(mixed_frame, mixed_labels):
+    fitted = to_sklearn(student_of("standard", ()).fit(mixed_frame, mixed_labels))
+    with pytest.raises(ValueError, match="columns are missing: \\{'eye color'\\}"):
+        fitted.predict_proba(mixed_frame.drop(columns="eye color"))
+    numbers = mixed_frame[["flag", "whole"]]
+    fitted = to_sklearn(student_of("standard", ()).fit(numbers, mixed_labels))
     with pytest.raises(ValueError, match="feature names should match"):
         fitted.predict_proba(numbers[["whole", "flag"]])
 
@@ -210,10 +177,10 @@ def test_missing_values_are_refused_where_the_student_refuses_them(binary):
         to_sklearn(model).predict_proba(gap)
 
 
-def test_frames_between_steps_are_nobodys_wish():
-    student = student_of("piecewise_linear", (4,)).fit(FRAME, Y)
+def test_frames_between_steps_are_nobodys_wish(mixed_frame, mixed_labels):
+    student = student_of("piecewise_linear", (4,)).fit(mixed_frame, mixed_labels)
     with config_context(transform_output="pandas"):
-        assert_same(to_sklearn(student), student, FRAME)
+        assert_same(to_sklearn(student), student, mixed_frame)
 
 
 def test_it_leaves_the_student_and_the_global_generator_alone(multiclass):
@@ -238,10 +205,12 @@ def test_what_distilled_is_its_student(binary):
     assert to_sklearn(model) is model.student_
 
 
-def test_it_is_read_where_this_package_is_not(tmp_path):
-    student = student_of("piecewise_linear", (4,)).fit(FRAME, Y)
+def test_it_is_read_where_this_package_is_not(
+    mixed_frame, mixed_labels, strange_rows, tmp_path
+):
+    student = student_of("piecewise_linear", (4,)).fit(mixed_frame, mixed_labels)
     path = tmp_path / "student.pickle"
-    rows, expected = STRANGE.to_dict("list"), student.predict_proba(STRANGE)
+    rows, expected = strange_rows.to_dict("list"), student.predict_proba(strange_rows)
     path.write_bytes(pickle.dumps((to_sklearn(student), rows, expected)))
     script = """
         import pickle, sys
@@ -313,23 +282,29 @@ def test_only_built_in_students_are_networks(binary):
         fitted_student(model, caller="save")
 
 
-def test_levels_that_cannot_be_told_apart():
-    frame = FRAME.assign(color=FRAME["color"].replace("green", "nan"))
-    student = student_of("standard", ()).fit(frame, Y)
+def test_levels_that_cannot_be_told_apart(mixed_frame, mixed_labels):
+    frame = mixed_frame.assign(
+        **{"eye color": mixed_frame["eye color"].replace("green", "nan")}
+    )
+    student = student_of("standard", ()).fit(frame, mixed_labels)
     with pytest.raises(
-        ValueError, match="column 'color' has missing cells and the level 'n"
+        ValueError, match="column 'eye color' has missing cells and the level 'n"
     ):
         to_sklearn(student)
-    frame = FRAME.assign(color=FRAME["color"].replace("green", 3))
-    student = student_of("standard", ()).fit(frame, Y)
-    with pytest.raises(ValueError, match="column 'color' has levels of several types"):
+    frame = mixed_frame.assign(
+        **{"eye color": mixed_frame["eye color"].replace("green", 3)}
+    )
+    student = student_of("standard", ()).fit(frame, mixed_labels)
+    with pytest.raises(
+        ValueError, match="column 'eye color' has levels of several types"
+    ):
         to_sklearn(student)
 
 
-def test_whole_numbers_that_floats_cannot_tell_apart():
+def test_whole_numbers_that_floats_cannot_tell_apart(mixed_frame, mixed_labels):
     """The message was one of OneHotEncoder's, and named another column."""
-    frame = FRAME.assign(whole=pd.Categorical(FRAME["whole"] % 2 + 2**60))
-    student = student_of("standard", ()).fit(frame, Y)
+    frame = mixed_frame.assign(whole=pd.Categorical(mixed_frame["whole"] % 2 + 2**60))
+    student = student_of("standard", ()).fit(frame, mixed_labels)
     with pytest.raises(
         ValueError,
         match=r"'whole' has levels that are one number in float64, of 2 only",
@@ -337,15 +312,17 @@ def test_whole_numbers_that_floats_cannot_tell_apart():
         to_sklearn(student)
 
 
-def test_text_is_compared_as_text():
+def test_text_is_compared_as_text(mixed_frame, mixed_labels):
     """As the docstring has it: numbers are their texts, and some texts are missing."""
-    cells = FRAME["color"].replace("green", "1")
-    student = student_of("standard", ()).fit(FRAME.assign(color=cells), Y)
+    cells = mixed_frame["eye color"].replace("green", "1")
+    student = student_of("standard", ()).fit(
+        mixed_frame.assign(**{"eye color": cells}), mixed_labels
+    )
     fitted = to_sklearn(student)
 
     def ask(model, cell):
-        column = pd.Series([cell] * len(FRAME), dtype=object)
-        return model.predict_proba(FRAME.assign(color=column))
+        column = pd.Series([cell] * len(mixed_frame), dtype=object)
+        return model.predict_proba(mixed_frame.assign(**{"eye color": column}))
 
     assert_allclose(ask(fitted, 1), ask(student, "1"), atol=1e-6)
     assert_allclose(ask(student, 1), ask(student, "unknown"), atol=1e-6)
