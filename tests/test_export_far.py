@@ -5,10 +5,10 @@ import runpy
 import numpy as np
 import onnxruntime
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 
 from sk_distill import LinearStudent, MLPStudent
-from sk_distill.export import to_onnx, to_python, to_sklearn
+from sk_distill.export import load, save, to_onnx, to_python, to_sklearn
 
 
 @pytest.fixture(scope="module")
@@ -87,3 +87,30 @@ def test_a_wide_linear_student_takes_numbers_whose_squares_overflow(tmp_path):
     alone = [predict_proba([row])[0] for row in rows.tolist()]
     assert_allclose(alone, expected, rtol=0, atol=1e-12)
     assert_allclose(to_sklearn(student).predict_proba(rows), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("scale", [100, 1e9])
+def test_columns_far_from_zero_keep_their_digits(scale, tmp_path):
+    """Of 1e15 ± 100 a linear student lost four digits, and its exports four others.
+
+    What to_python wrote failed its own check.
+    """
+    rng = np.random.default_rng(0)
+    noise = rng.normal(size=(300, 3))
+    X = noise * [scale, scale, 1] + [1e15, 1e15, 0]
+    # Both columns count, and in units of their own they cancel each other.
+    student = LinearStudent().fit(X, noise[:, 0] > noise[:, 1])
+    moved = X + np.array([10 * scale, 0, 0])
+    rows = np.vstack([X, moved, [[1e15, np.nan, 1]]])
+    expected = student.predict_proba(rows)
+    standardised = (rows - student.encoder_.mean_) / student.encoder_.scale_
+    coef, intercept = student.encoder_.unfold(student.coef_, student.intercept_)
+    z = np.nan_to_num(standardised) @ coef[0] + intercept[0]
+    assert_allclose(expected[:, 1], 1 / (1 + np.exp(-z)), rtol=0, atol=1e-6)
+    path = to_python(student, tmp_path / "student.py")
+    file = runpy.run_path(str(path))
+    assert file["self_check"]() < 1e-6
+    assert_allclose(file["predict_proba"](rows), expected, rtol=0, atol=1e-6)
+    assert_allclose(to_sklearn(student).predict_proba(rows), expected, atol=1e-6)
+    loaded = load(save(student, tmp_path / "student.skops"))
+    assert_array_equal(loaded.predict_proba(rows), expected)

@@ -32,6 +32,10 @@ from sk_distill.encoding.table import Table
 # mean, so this bound touches only rows to come, and keeps them finite in float32.
 MOST_DEVIATIONS = 1e6
 
+# A mean that is farther from zero, in deviations, leaves less than eight digits of them
+# to a linear map of numbers in their own units.
+_FARTHEST_FOLDED = 1e8
+
 # The squares of larger numbers than this overflow when they are added up.
 _LARGEST_SQUARED = 1e100
 
@@ -61,6 +65,8 @@ class TableEncoder:
         The levels of each categorical column.
     n_slots, n_units : int
         Width of a row in either basis.
+    folds_ : bool
+        Whether a linear map may act on numbers in their own units; see :meth:`fold`.
     """
 
     def fit(
@@ -278,6 +284,9 @@ class TableEncoder:
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return a linear map of plain positions as one of the table itself.
 
+        Of a column of 1e15 ± 100 the mean has to be subtracted first: it is no use for
+        predicting where ``folds_`` is False.
+
         Parameters
         ----------
         coef : ndarray of shape (n_outputs, n_columns)
@@ -333,6 +342,12 @@ class TableEncoder:
         )
         self.level_slot_ = slot[n_numeric + n_missing :]
         self.level_count_ = sizes[n_numeric + n_missing :, 1]
+        self.note_folds()
+
+    def note_folds(self) -> None:
+        """Set ``folds_``, which follows from means and scales."""
+        reach = _FARTHEST_FOLDED * self.scale_
+        self.folds_ = self.is_plain and bool((np.abs(self.mean_) <= reach).all())
 
 
 def bins_to_slots(n_bins: int) -> tuple[csr_array, csr_array]:

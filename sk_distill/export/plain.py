@@ -169,6 +169,7 @@ def _unpack_encoder(plain: dict[str, Any]) -> TableEncoder:
         j: Levels(_unpack(names), shares, has_rare)
         for j, names, shares, has_rare in plain["levels"]
     }
+    encoder.note_folds()
     return encoder
 
 

@@ -132,7 +132,7 @@ def to_python(estimator: Any, path: str | PathLike[str]) -> Path:
 def _python_of(student: LinearStudent | MLPStudent | CompressedStudent) -> str:
     """Return the text of the file."""
     encoder = student.encoder_
-    folded = isinstance(student, LinearStudent) and encoder.is_plain
+    folded = isinstance(student, LinearStudent) and encoder.folds_
     small = folded and student.coef_.size <= _MOST_PRODUCTS
     named = hasattr(student, "feature_names_in_")
     names = getattr(
@@ -197,7 +197,7 @@ def _layers(student: LinearStudent | MLPStudent | CompressedStudent) -> _Layers:
     """Return weights, scales and biases of each layer, and the activation."""
     if isinstance(student, CompressedStudent):
         return list(student.layers_), student.activation_
-    if isinstance(student, LinearStudent) and student.encoder_.is_plain:
+    if isinstance(student, LinearStudent) and student.encoder_.folds_:
         # In the columns' own units, as the student itself takes them.
         return [(student.coef_.T, None, student.intercept_)], "identity"
     network = read_network(student)

@@ -90,7 +90,7 @@ def reach_of(student: Any, dtype: DTypeLike) -> float:
     A linear student on plain columns takes any number as it is. So does a runtime that
     calculates in ``dtype``, as far as sums stay finite.
     """
-    if not (isinstance(student, LinearStudent) and student.encoder_.is_plain):
+    if not (isinstance(student, LinearStudent) and student.encoder_.folds_):
         return MOST_DEVIATIONS
     coef, intercept = student.encoder_.unfold(student.coef_, student.intercept_)
     most = np.abs(coef).sum(axis=1).max() + np.abs(intercept).max()

@@ -198,6 +198,8 @@ class LinearStudent(NetworkClassifier):
             positions = self.encoder_.positions(table, np.float64)
             product = self.encoder_.product(positions, self.slot_coef_)
             return product + self.intercept_
+        if not self.encoder_.folds_:
+            return self._standardised_logits(table)
         logits = self._plain_logits(table.numbers)
         if np.isfinite(logits).all():
             return logits
@@ -208,10 +210,13 @@ class LinearStudent(NetworkClassifier):
         logits[odd] = self._plain_logits(numbers)
         # Or one is so large that it overflows: as a position it keeps within bounds.
         odd = np.flatnonzero(~np.isfinite(logits).all(axis=1))
-        coef, intercept = self.encoder_.unfold(self.coef_, self.intercept_)
-        positions = self.encoder_.positions(table.take(odd), np.float64)
-        logits[odd] = positions @ coef.T + intercept
+        logits[odd] = self._standardised_logits(table.take(odd))
         return logits
+
+    def _standardised_logits(self, table: Table) -> NDArray[np.float64]:
+        """Return the logits of positions: numbers less their means."""
+        coef, intercept = self.encoder_.unfold(self.coef_, self.intercept_)
+        return self.encoder_.positions(table, np.float64) @ coef.T + intercept
 
     def _plain_logits(self, numbers: NDArray[Any]) -> NDArray[np.float64]:
         """Return the logits of numbers in their own units, none where they overflow."""
