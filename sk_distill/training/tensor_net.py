@@ -129,9 +129,7 @@ class TensorNet(StoppableMixin, NeuralNet):
                 continue
             parts = (self._penalties, self._decays)
             for part, value in zip(parts, self._penalties_of(name), strict=True):
-                value = torch.as_tensor(
-                    value, dtype=torch.float64, device=weight.device
-                )
+                value = torch.as_tensor(value, device=weight.device).to(weight.dtype)
                 if value.any():
                     part.append((weight, value))
         return self
@@ -144,7 +142,7 @@ class TensorNet(StoppableMixin, NeuralNet):
     def _add_penalty(self) -> None:
         for weight, penalty in self._penalties:
             if weight.grad is not None:
-                weight.grad.addcmul_(weight, penalty.to(weight.dtype))
+                weight.grad.addcmul_(weight, penalty)
 
     @torch.no_grad()
     def _add_pulls(self) -> None:
@@ -166,7 +164,7 @@ class TensorNet(StoppableMixin, NeuralNet):
         for weight, decay in self._decays:
             if weight.requires_grad:
                 rate = self.optimizer_.param_groups[0]["lr"]
-                weight.mul_((1 - rate * decay).to(weight.dtype))
+                weight.mul_(1 - rate * decay)
 
     def run_single_epoch(
         self,
