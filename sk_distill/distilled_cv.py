@@ -49,10 +49,11 @@ class DistilledClassifierCV(BaseDistilledClassifier):
     r"""Distil with the λ and T that score best in cross-validation.
 
     For each fold a teacher is fitted on the other rows, a student for every λ and T
-    learns from it and from the labels, and each is scored on the fold. All students of
-    all folds are trained at once, as far as memory allows: they cost little more than
-    one a fold. Teachers come first; where each student is to have a teacher in its own
-    loop (``schedule="joint"``), search by a ``GridSearchCV`` around a
+    learns from it and from the labels, and each is scored on the fold. MLP students of
+    all folds are trained as one net, as far as memory allows; linear ones each begin
+    where those before point to: all cost little more than one a fold. Teachers come
+    first; where each student is to have a teacher in its own loop
+    (``schedule="joint"``), search by a ``GridSearchCV`` around a
     :class:`DistilledClassifier`.
 
     Parameters
@@ -309,9 +310,9 @@ class DistilledClassifierCV(BaseDistilledClassifier):
                 given = self._check_teacher_proba(teacher_proba, labels, classes)
                 said = [given.take(rows) for rows in subsets]
 
-            if student.random_state is None:
-                # One seed for all: candidates begin alike.
-                student.set_params(random_state=draw_seed(seed))
+            # One seed for all: candidates begin alike, in every fold and process.
+            alike = seed if student.random_state is None else student.random_state
+            student.set_params(random_state=draw_seed(alike))
             candidates = grid.candidates()
             with task.subtask("folds", len(folds)) as scoring:
                 tasks = [scoring.subtask("fold", None) for _ in folds]

@@ -20,7 +20,8 @@ from sk_distill.networks.mlp import ACTIVATIONS, make_perceptron
 from sk_distill.networks.paths import Lesson
 from sk_distill.nn import GroupedMLP, StackedMLP
 from sk_distill.progress import running_task
-from sk_distill.training import Objective
+from sk_distill.students import side_by_side
+from sk_distill.training import Objective, grouped, stacks, tensor_net
 from sk_distill.training.batches import TensorBatches, TensorRows
 from sk_distill.training.grouped import GroupedNet, GroupedObjective
 
@@ -276,21 +277,86 @@ def test_folds_that_memory_does_not_hold_are_trained_one_after_the_other(
 ):
     X, y = multiclass
     lessons, known = lessons_of(X, y, list(KFold(5).split(X)))
-    whole = assert_paths_are_single_fits(MLP, lessons, known, X)
-    assert [len(net) for net in nets] == [10]
-    n_weights = sum(coef.size for coef in whole[0][0].coefs_)
-    limit = "sk_distill.students.side_by_side._STACKED_WEIGHTS"
+    path = MLP._begin_path(lessons[0], CANDIDATES, "soft_cross_entropy")
+    of_fold, of_member = side_by_side._n_values(path), side_by_side._of_member(path)
+    assert 4 * of_member < of_fold < 6 * of_member
     two, one = [1, 3, 1, 3], [1, 3]
     # Where a single fold is too large, its candidates are trained in parts.
-    for factor, expected in (
-        (14, [two, two, one]),
-        (6, [one] * 5),
-        (2, [[2], [1]] * 5),
+    for limit, expected in (
+        (2.5 * of_fold, [two, two, one]),
+        (1.5 * of_fold, [one] * 5),
+        (2.5 * of_member, [[2], [1]] * 5),
     ):
         nets.clear()
-        monkeypatch.setattr(limit, factor * n_weights)
+        monkeypatch.setattr(side_by_side, "_MOST_VALUES", int(limit))
         assert_paths_are_single_fits(MLP, lessons, known, X)
         assert nets == expected
+
+
+def test_wide_networks_take_memory_for_their_hidden_units(multiclass):
+    """Only weights and rows were counted: twenty λ of 512 units in five folds took a
+    gigabyte more than one fold after the other, of which the estimate said nothing."""
+    X, y = multiclass
+    (lesson,), _ = lessons_of(X, y, [(np.arange(240), None)])
+    student = clone(MLP).set_params(hidden_layer_sizes=(50, 70), batch_size=100)
+    path = student._begin_path(lesson, CANDIDATES, "soft_cross_entropy")
+    n_weights = path.student.encoder_.n_units * 50 + 50 * 70 + 70 * 3
+    assert side_by_side._of_member(path) == n_weights + 100 * (50 + 70)
+    many = path._replace(data=path.data._replace(inputs=np.zeros((60_000, 6))))
+    # Of 6,000 held-out rows half as much is kept as of rows to learn from.
+    assert side_by_side._of_member(many) == n_weights + 3_000 * (50 + 70)
+
+
+def test_folds_whose_held_out_rows_make_other_batches_are_other_nets(
+    multiclass, nets, monkeypatch
+):
+    """They were cut into as many batches of other sizes, of which one fold could have
+    too few: an error from within zip."""
+    for module in (tensor_net, grouped, stacks):
+        monkeypatch.setattr(module, "VALIDATION_ROWS", 5)
+    X, y = multiclass
+    folds = [(np.arange(240), None), (np.arange(110), None)]
+    lessons, known = lessons_of(X, y, folds)
+    student = clone(MLP).set_params(batch_size=512)
+    assert_paths_are_single_fits(student, lessons, known, X)
+    assert nets == [[1, 3], [1, 3]]
+
+
+def test_a_member_that_has_stopped_may_go_where_there_is_no_loss(multiclass):
+    """It goes through the steps of the others; their mean was checked with its loss."""
+    X, y = multiclass
+
+    def loss(z, v, labels):
+        far = z.square().mean() > 5.3
+        z = torch.where(far, torch.full_like(z, torch.nan), z)
+        return -(v.softmax(-1) * z.log_softmax(-1)).sum(-1)
+
+    student = MLPStudent(
+        16,
+        learning_rate="constant",
+        learning_rate_init=0.02,
+        n_iter_no_change=1,
+        tol=2e-2,
+        max_iter=60,
+        early_stopping=False,
+        encoding="standard",
+        random_state=0,
+    )
+    proba = 0.7 * np.eye(3)[y] + 0.1
+    candidates = [(1.0, 1.0), (np.inf, 0.5)]
+    path = student.fit_path(X, y, soft_targets=proba, candidates=candidates, loss=loss)
+    assert [fitted.n_iter_ for fitted in path] == [5, 4]
+    for fitted, (weight, temperature) in zip(path, candidates, strict=True):
+        single = clone(student).fit(
+            X,
+            y,
+            soft_targets=proba,
+            distillation_weight=weight,
+            temperature=temperature,
+            loss=loss,
+        )
+        assert fitted.n_iter_ == single.n_iter_
+        assert_allclose(fitted.predict_proba(X), single.predict_proba(X), atol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -350,3 +416,34 @@ def test_a_search_trains_all_candidates_of_all_folds_as_one_net(multiclass, nets
     assert_allclose(two.scores_path_, scores, atol=1e-5)
     n_seconds = len(set(model.cv_results_["mean_fit_time"]))
     assert n_seconds == 1
+
+
+@pytest.mark.filterwarnings("ignore:.*does not help")
+def test_a_generator_of_the_students_is_one_seed_for_all_folds(multiclass):
+    """It was drawn from fold by fold, and anew in each process: scores depended on
+    n_jobs, and were not those of GridSearchCV."""
+    X, y = multiclass
+    student = clone(MLP).set_params(random_state=np.random.RandomState(5))
+    model = DistilledClassifierCV(
+        GaussianNB(), student, distillation_weights=[1], cv=4, random_state=0
+    )
+    scores = model.fit(X, y).scores_path_
+    two = clone(model).set_params(n_jobs=2).fit(X, y)
+    assert_allclose(two.scores_path_, scores, atol=1e-5)
+    seed = np.random.RandomState(5).randint(2**31 - 1)
+    seeded = clone(model).set_params(student__random_state=seed).fit(X, y)
+    assert_allclose(seeded.scores_path_, scores, atol=1e-5)
+    assert_array_equal(seeded.predict_proba(X), model.predict_proba(X))
+
+
+@pytest.mark.filterwarnings("ignore:.*does not help")
+def test_a_line_an_epoch_has_the_mean_of_all_losses(multiclass, capsys):
+    """It had every loss of every candidate, over several lines."""
+    X, y = multiclass
+    student = clone(MLP).set_params(verbose=1)
+    DistilledClassifierCV(
+        GaussianNB(), student, distillation_weights=3, refit=False, random_state=0
+    ).fit(X, y)
+    header, _, *lines = capsys.readouterr().out.strip().splitlines()
+    assert header.split() == ["epoch", "train_loss", "valid_loss", "dur"]
+    assert [line.split()[0] for line in lines] == ["1", "2", "3", "4", "5"]

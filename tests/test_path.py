@@ -108,10 +108,7 @@ def test_what_memory_cannot_hold_at_once_is_trained_in_parts(multiclass, monkeyp
     X, y = multiclass
     proba = soft_targets(y)
     whole = MLP.fit_path(X, y, soft_targets=proba, candidates=CANDIDATES)
-    n_weights = sum(coef.size for coef in whole[0].coefs_)
-    monkeypatch.setattr(
-        "sk_distill.students.side_by_side._STACKED_WEIGHTS", 3 * n_weights
-    )
+    monkeypatch.setattr("sk_distill.students.side_by_side._MOST_VALUES", 5_000)
     parts = MLP.fit_path(X, y, soft_targets=proba, candidates=CANDIDATES)
     assert_same(parts, whole, X, atol=1e-6)
 

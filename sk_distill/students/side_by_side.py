@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from sk_distill.nn import StackedMLP
     from sk_distill.training import StackPart, TrainedStack
 
-# Candidates, and folds, are trained side by side as long as their weights, with the
-# gradient, what the optimiser keeps and the best epoch's of each, and their rows take
-# about a gigabyte.
-_STACKED_WEIGHTS = 50_000_000
-_VALUES_OF_WEIGHT = 5
+# Candidates, and folds, are trained side by side as long as it takes about a gigabyte
+# to hold their weights and the hidden units of a batch, with four more values for each,
+# and their rows.
+_MOST_VALUES = 50_000_000
+_VALUES_OF_ONE = 5
 
 
 class SideBySideClassifier(NetworkClassifier):
@@ -61,7 +61,7 @@ class SideBySideClassifier(NetworkClassifier):
         n_values = 0
         for path in paths:
             n_more = _n_values(path)
-            if together and n_values + n_more > _STACKED_WEIGHTS:
+            if together and n_values + n_more > _MOST_VALUES:
                 yield together
                 together, n_values = [], 0
             together.append(path)
@@ -82,7 +82,7 @@ class SideBySideClassifier(NetworkClassifier):
             yield from super()._train_path(path, plain)
             return
         # All that fit side by side.
-        n_members = max(1, _STACKED_WEIGHTS // _n_weights(path))
+        n_members = max(1, _MOST_VALUES // _of_member(path))
         for start in range(0, len(path.objectives), n_members):
             some = path.objectives[start : start + n_members]
             yield from self._train_stacks([path._replace(objectives=some)])[0]
@@ -126,24 +126,33 @@ class SideBySideClassifier(NetworkClassifier):
 
 def _fit_memory(paths: Sequence[Path]) -> bool:
     """Whether all candidates can be trained at once; of a single path they may not."""
-    return sum(map(_n_values, paths)) <= _STACKED_WEIGHTS
+    return sum(map(_n_values, paths)) <= _MOST_VALUES
 
 
-def _n_weights(path: Path) -> int:
-    """Return how many weights a member has."""
-    student = path.student
+def _of_member(path: Path) -> int:
+    """Return the weights and the hidden units of a batch that each member has."""
+    from sk_distill.training.tensor_net import VALIDATION_ROWS
+
+    student, n_rows = path.student, len(path.data.inputs)
     hidden = check_hidden_layer_sizes(student, student.hidden_layer_sizes)
     widths = [student.encoder_.n_units, *hidden, student._n_outputs(path.data)]
-    return sum(n_in * n_out for n_in, n_out in pairwise(widths))
+    n_weights = sum(n_in * n_out for n_in, n_out in pairwise(widths))
+    plan = student._plan(n_rows, path.seed)
+    n_at_once = min(n_rows, plan.batch_size)
+    if plan.early_stopping:
+        # Of held-out rows nothing is kept for a way back.
+        n_held_out = int(plan.validation_fraction * n_rows)
+        n_at_once = max(n_at_once, min(n_held_out, VALIDATION_ROWS) // 2)
+    return n_weights + n_at_once * sum(hidden)
 
 
 def _n_values(path: Path) -> int:
-    """Return what a path takes of memory, in weights."""
+    """Return what a path takes of memory, in such weights and hidden units."""
     n_values = 0
     for part in path.parts:
         n_rows, n_columns = part.data.inputs.shape
         # Rows are there twice, as arrays and as tensors, and so are their targets.
         of_rows = 2 * n_rows * (n_columns + 3 * part.student._n_outputs(part.data))
-        n_values += len(part.objectives) * _n_weights(part)
-        n_values += of_rows // _VALUES_OF_WEIGHT
+        n_values += len(part.objectives) * _of_member(part)
+        n_values += of_rows // _VALUES_OF_ONE
     return n_values

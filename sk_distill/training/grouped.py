@@ -5,6 +5,7 @@ from typing import Any, cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sk_distill.training.batches import GroupedBatches, TensorBatches
@@ -68,19 +69,25 @@ class GroupedNet(TensorNet):
 
     def get_iterator(self, dataset: Any, training: bool = False) -> Any:
         """Return batches of the groups' rows, in an order of its own for each."""
-        generators = [stack.generator for stack in self.module_.stacks]
-        n_batches = max(-(-len(rows.inputs) // VALIDATION_ROWS) for rows in dataset)
+        size = self.batch_size if training else VALIDATION_ROWS
         return GroupedBatches(
             [
-                TensorBatches(
-                    rows,
-                    self.batch_size if training else -(-len(rows.inputs) // n_batches),
-                    shuffle=training,
-                    generator=generator,
-                )
-                for rows, generator in zip(dataset, generators, strict=True)
+                TensorBatches(rows, size, shuffle=training, generator=stack.generator)
+                for rows, stack in zip(dataset, self.module_.stacks, strict=True)
             ]
         )
+
+    def _record(self, prefix: str, losses: NDArray[Any]) -> float:
+        """Record the loss of every member, and the mean of those that still count.
+
+        One that has stopped goes through the steps of the others all the same, and may
+        come to where its loss is no number.
+        """
+        counts = dict(self.callbacks_)["member_stopping"].is_running_
+        self.history.record(f"{prefix}_losses", losses)
+        mean = float(losses[counts].mean())
+        self.history.record(f"{prefix}_loss", mean)
+        return mean
 
     def _batch_sizes(self, inputs: Sequence[Tensor]) -> Any:
         return self._of_members([len(batch) for batch in inputs])

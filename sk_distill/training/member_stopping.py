@@ -30,6 +30,8 @@ class MemberStopping(Callback):
     ----------
     n_iter_ : ndarray of shape (n_members,)
         Epochs of each member.
+    is_running_ : ndarray of shape (n_members,)
+        Whether its patience lasts.
     """
 
     def __init__(self, *, validates: bool, patience: int, tol: float) -> None:
@@ -44,13 +46,14 @@ class MemberStopping(Callback):
         self._best = np.full(n_members, np.inf)
         self._to_beat = np.full(n_members, np.inf)
         self._misses = np.zeros(n_members, dtype=np.int64)
+        self.is_running_ = np.ones(n_members, dtype=bool)
         self._kept: list[torch.Tensor] = []
 
     def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
         """Keep the weights that count, and stop when no member goes on."""
         name = "valid_losses" if self.validates else "train_losses"
         losses = net.history[-1][name]
-        running = self._misses < self.patience
+        running = self.is_running_
         self.n_iter_[running] += 1
 
         progress = losses < self._to_beat - self.tol
@@ -61,7 +64,8 @@ class MemberStopping(Callback):
         keep = running & (losses < self._best) if self.validates else running
         self._best[keep] = losses[keep]
         self._keep(net, keep)
-        if (self._misses >= self.patience).all():
+        self.is_running_ = self._misses < self.patience
+        if not self.is_running_.any():
             raise KeyboardInterrupt  # skorch's way to end a fit.
 
     def on_train_end(self, net: NeuralNet, **kwargs: Any) -> None:

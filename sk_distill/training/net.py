@@ -39,6 +39,9 @@ from sk_distill.training.tensor_net import TensorNet
 # where batches are slices of tensors.
 _NET_PARAMS = ("optimizer", "lr", "max_epochs", "batch_size", "compile")
 
+# Losses of each member of a stack, in a line that has their mean.
+_NOT_PRINTED = ("train_losses", "valid_losses")
+
 # Callbacks that the net has itself, by their names.
 _OWN_CALLBACKS = (
     "best_weights",
@@ -179,7 +182,10 @@ def make_net(
         net_params["lr"] = net_params.pop("optimizer__lr")
     callbacks = list(plan.callbacks)
     if plan.verbose:
-        callbacks += [("epoch_timer", EpochTimer()), ("print_log", PrintLog())]
+        callbacks += [
+            ("epoch_timer", EpochTimer()),
+            ("print_log", PrintLog(keys_ignored=_NOT_PRINTED)),
+        ]
     if plan.solver == "lbfgs":
         first_layer: dict[str, Any] = {"penalty_map": penalty_map}
         if anchor is not None:

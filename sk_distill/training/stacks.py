@@ -21,7 +21,7 @@ from sk_distill.training.objective import Objective
 from sk_distill.training.plan import TrainingPlan
 from sk_distill.training.stacked_objective import StackedObjective
 from sk_distill.training.steps import Step
-from sk_distill.training.tensor_net import TensorNet
+from sk_distill.training.tensor_net import VALIDATION_ROWS, TensorNet
 
 
 class StackPart(NamedTuple):
@@ -69,13 +69,13 @@ class _Ready(NamedTuple):
     @property
     def steps(self) -> Hashable:
         """What parts must have in common to take their steps together."""
-        plan, batch_size = self.part.plan, self.part.plan.batch_size
+        plan, held_out = self.part.plan, self.validation_rows
         return (
-            -(-len(self.train_rows.inputs) // batch_size),
-            self.validation_rows is None,
+            -(-len(self.train_rows.inputs) // plan.batch_size),
+            0 if held_out is None else -(-len(held_out.inputs) // VALIDATION_ROWS),
             tuple(weight.shape[-2:] for weight in list(self.stack.weights)[1:]),
             self.part.data.anchor is None,
-            (batch_size, plan.max_iter),
+            (plan.batch_size, plan.max_iter),
         )
 
 

@@ -222,9 +222,7 @@ class TensorNet(StoppableMixin, NeuralNet):
         return len(inputs)
 
     def _record(self, prefix: str, losses: NDArray[Any]) -> float:
-        """Record the loss of an epoch, a number or one for each member; return it."""
-        if losses.ndim:
-            self.history.record(f"{prefix}_losses", losses)
+        """Record the loss of an epoch; return it."""
         mean = float(losses.mean())
         self.history.record(f"{prefix}_loss", mean)
         return mean
