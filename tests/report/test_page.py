@@ -129,11 +129,11 @@ def test_a_level_in_parentheses_is_no_interval(mixed, report):
 
 def test_a_page_leaves_matplotlib_as_it_was(two, tmp_path, report):
     plt = pytest.importorskip("matplotlib.pyplot")
-    before = dict(plt.rcParams)
+    before, figures = dict(plt.rcParams), plt.get_fignums()
     result = report(*two)
     result.to_html(tmp_path / "report.html")
     assert dict(plt.rcParams) == before
-    assert plt.get_fignums() == []
+    assert plt.get_fignums() == figures
 
 
 def test_a_page_without_matplotlib_is_explained(two, monkeypatch, tmp_path, report):
