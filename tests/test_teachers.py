@@ -7,7 +7,7 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import expit, softmax
 from sklearn import config_context
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.ensemble import RandomForestClassifier, VotingClassifier
 from sklearn.exceptions import UnsetMetadataPassedError
@@ -22,6 +22,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from skorch import NeuralNetClassifier
 from torch import nn
 
+from classifiers import Backwards
 from sk_distill import DistillationWarning, DistilledClassifier, LinearStudent
 from sk_distill import MLPTeacher as MLP
 
@@ -223,18 +224,6 @@ def test_weights_of_a_teacher_that_is_not_fitted_are_no_matter(multiclass, weigh
     skorch = FrozenEstimator(clone(SKORCH).fit(X.astype(np.float32), y))
     for teacher in (MODULE, skorch):
         distilled(teacher).fit(X, y, weight)
-
-
-class Backwards(ClassifierMixin, BaseEstimator):
-    """A classifier that lists the classes in descending order."""
-
-    def fit(self, X, y):
-        self.bayes_ = clone(BAYES).fit(X, y)
-        self.classes_ = self.bayes_.classes_[::-1]
-        return self
-
-    def predict_proba(self, X):
-        return self.bayes_.predict_proba(X)[:, ::-1]
 
 
 @pytest.mark.parametrize("teacher_cv", [None, 3])

@@ -18,6 +18,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from torch import nn
 
+from classifiers import Backwards
 from sk_distill import (
     DistillationWarning,
     DistilledClassifier,
@@ -213,18 +214,6 @@ def test_names_of_classes_permute_the_columns_and_nothing_else(multiclass, weigh
         renamed.predict_proba(X)[:, order], vote.predict_proba(X), atol=2e-3
     )
     assert set(renamed.predict(X)) <= set(NAMES)
-
-
-class Backwards(ClassifierMixin, BaseEstimator):
-    """A classifier that lists the classes in descending order."""
-
-    def fit(self, X, y):
-        self.bayes_ = clone(BAYES).fit(X, y)
-        self.classes_ = self.bayes_.classes_[::-1]
-        return self
-
-    def predict_proba(self, X):
-        return self.bayes_.predict_proba(X)[:, ::-1]
 
 
 @pytest.mark.parametrize("weights", [None, "learned"])
