@@ -1,0 +1,62 @@
+"""What the displays have in common."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from figures import assert_apart, texts_of
+
+from sk_distill.plot import (
+    DistillationPathDisplay,
+    FidelityDisplay,
+    TrainingCurveDisplay,
+)
+from sk_distill.plot.style import curve_style, legend_within
+
+plt = pytest.importorskip("matplotlib.pyplot")
+
+
+def test_curves_differ_without_their_colours_too():
+    styles = [curve_style(i) for i in range(24)]
+    assert len({tuple(style.values()) for style in styles}) == 24
+    for one, next_one in pairwise(styles):
+        assert one["color"] != next_one["color"]
+        assert one["linestyle"] != next_one["linestyle"]
+
+
+def test_no_text_lies_on_another(search, binary):
+    """Labels, ticks and legends of a narrow figure do not overlap."""
+    draw = [
+        lambda ax: DistillationPathDisplay.from_estimator(search, ax=ax),
+        lambda ax: FidelityDisplay.from_estimator(search, binary[0], ax=ax),
+    ]
+    for plot in draw:
+        figure, ax = plt.subplots(figsize=(3.4, 3.4), layout="constrained")
+        plot(ax)
+        figure.canvas.draw()
+        assert_apart(figure, texts_of(ax))
+
+
+def test_a_legend_has_no_more_columns_than_have_room():
+    """Four entries in three columns are 2, 1 and 1, not 2 and 2 in two of them."""
+    _, ax = plt.subplots(figsize=(4, 3))
+    names = ["high", "low", "middle", "number missing"]
+    legend_within(ax, [ax.plot([0, 1], label=name)[0] for name in names])
+    ax.figure.canvas.draw()
+    assert ax.get_legend().get_window_extent().x1 <= ax.bbox.x1
+
+
+@pytest.mark.parametrize("layout", [None, "constrained", "tight"])
+def test_a_legend_of_many_rows_stays_within_the_figure(layout):
+    """Above axes without a layout, the figure's edge cut it."""
+    figure, axes = plt.subplots(1, 3, figsize=(12, 4), layout=layout)
+    losses = np.linspace(1, 0.5, 9)
+    names = ["train_loss", "valid_loss", "teacher_train_loss", "teacher_valid_loss"]
+    for ax in axes:
+        TrainingCurveDisplay(history=dict.fromkeys(names, losses)).plot(ax)
+    figure.canvas.draw()
+    for ax in axes:
+        assert_apart(figure, texts_of(ax))
+        box = ax.get_legend().get_window_extent()
+        assert box.y1 <= figure.bbox.y1
+        assert (box.y1 <= ax.bbox.y1) == (layout is None)
