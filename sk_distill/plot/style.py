@@ -107,9 +107,15 @@ def one_line_or_two(start: str, end: str, inches: float) -> str:
 def legend_above(ax: Any, handles: Sequence[Any], *, compact: bool = False) -> Any:
     """Put a legend above the axes, in as many columns as their width has room for.
 
-    A compact one has markers for handles, which take less room than lines.
+    A compact one has markers for handles, which take less room than lines. Where no
+    layout makes room for as many rows, the legend stands within the axes.
     """
     columns = _legend_columns(inches_of(ax)[0], handles, "legend.fontsize")
+    n_rows = -(-len(handles) // columns)
+    needed = _rows_inches(n_rows, "small" if compact else "legend.fontsize")
+    room = (ax.figure.bbox.y1 - ax.get_window_extent().y1) / ax.figure.dpi
+    if ax.figure.get_layout_engine() is None and needed > room:
+        return ax.legend(handles=handles, loc="best", fontsize="small")
     short = compact or columns == 1
     return ax.legend(
         handles=handles,
@@ -143,8 +149,14 @@ def legend_within(ax: Any, handles: Sequence[Any]) -> None:
 def legend_inches(width: float, handles: Sequence[Any]) -> float:
     """Return how many inches a legend takes within axes of so many inches."""
     n_rows = -(-len(handles) // _legend_columns(width, handles, "small"))
-    # A line and what is between two, and so much below the last one.
-    return (n_rows * 1.6 + 0.6) * _points("small") / 72 if handles else 0.0
+    # The last row keeps its distance from what is below.
+    below = 0.6 * _points("small") / 72
+    return _rows_inches(n_rows, "small") + below if handles else 0.0
+
+
+def _rows_inches(n_rows: int, size: str) -> float:
+    """Return how many inches so many rows of a legend take: lines and gaps."""
+    return n_rows * 1.6 * _points(size) / 72
 
 
 def _legend_columns(width: float, handles: Sequence[Any], size: str) -> int:

@@ -75,7 +75,9 @@ def test_fidelity_of_nothing_is_refused(search, binary):
     ):
         FidelityDisplay.from_estimator(search, binary[0][:0])
     for nothing in ("a", 3, None):
-        with pytest.raises(TypeError, match="X=.* must be an array or a frame of rows"):
+        with pytest.raises(
+            TypeError, match=r"X=.* must be an array or a frame of rows"
+        ):
             FidelityDisplay.from_estimator(search, nothing)
     with pytest.raises(ValueError, match=r"shapes \(0,\), \(0,\) and \(0,\); expected"):
         FidelityDisplay(teacher_proba=[], student_proba=[], agrees=[]).plot()
