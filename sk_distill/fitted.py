@@ -107,8 +107,18 @@ def show_weight(weight: float) -> str:
     return "∞" if np.isinf(weight) else f"{weight:.3g}"
 
 
+def check_sequence(owner: str, name: str, values: Any) -> None:
+    """Raise for what has no rows, or one label a row."""
+    if not hasattr(values, "__len__") or isinstance(values, str):
+        raise TypeError(
+            f"{owner}: {name}={values!r} must be an array or a frame of rows, got a "
+            f"{type(values).__name__}."
+        )
+
+
 def check_rows(owner: str, X: Any) -> None:
     """Raise where there is no row to look at."""
+    check_sequence(owner, "X", X)
     if num_samples(X) == 0:
         raise ValueError(f"{owner}: X has no rows; expected one at least.")
 

@@ -313,9 +313,14 @@ def _check_weight(
 ) -> NDArray[np.float64] | None:
     if sample_weight is None:
         return None
-    weight = check_array(
-        sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight"
-    )
+    try:
+        weight = check_array(
+            sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight"
+        )
+    except (TypeError, ValueError) as error:
+        raise type(error)(
+            f"{owner}: sample_weight must be finite numbers, one a row: {error}"
+        ) from error
     if weight.shape != (n_rows,):
         raise ValueError(
             f"{owner}: sample_weight has shape {weight.shape}; expected one weight a "

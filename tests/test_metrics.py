@@ -140,6 +140,11 @@ def test_what_is_no_probability_is_refused():
         soft_log_loss([good], good)
     with pytest.raises(ValueError, match="sample_weight has shape \\(3,\\); expected"):
         kl_divergence(good, good, sample_weight=[1, 2, 3])
+    for weight in ("a", ["a", "b"], [1, np.nan]):
+        with pytest.raises(
+            ValueError, match="kl_divergence: sample_weight must be finite numbers, one"
+        ):
+            kl_divergence(good, good, sample_weight=weight)
     with pytest.raises(ValueError, match="smallest is -1 and their sum 0"):
         kl_divergence(good, good, sample_weight=[1, -1])
 

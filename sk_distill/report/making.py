@@ -13,6 +13,7 @@ from sklearn.utils import column_or_1d, compute_sample_weight
 
 from sk_distill._sklearn import num_samples, safe_indexing
 from sk_distill.fitted import (
+    check_sequence,
     distilled_with,
     fitted_attribute,
     show_weight,
@@ -227,11 +228,7 @@ def _check_as_many(name_of_rows: str, X: Any, name_of_labels: str, y: Any) -> No
     """Raise unless there is a label for each row, and a row."""
     counts = []
     for name, values in ((name_of_rows, X), (name_of_labels, y)):
-        if not hasattr(values, "__len__") or isinstance(values, str):
-            raise TypeError(
-                f"{_OWNER}: {name}={values!r} must be an array or a frame of rows, got "
-                f"a {type(values).__name__}."
-            )
+        check_sequence(_OWNER, name, values)
         counts.append(num_samples(values))
     if counts[0] != counts[1] or not counts[0]:
         raise ValueError(
@@ -261,11 +258,30 @@ def _encode(X: Any, y: Any, classes: NDArray[Any]) -> NDArray[np.int64]:
 
 def _fit_plain(estimator: Any, student: Any, X: Any, y: Any) -> Any:
     """Return the student's clone, fitted to labels."""
+    _check_columns(estimator, X)
     plain = clone(student)
     if estimator.class_weight is None:
         return plain.fit(X, y)
     weight = compute_sample_weight(estimator.class_weight, y)
     return plain.fit(X, y, **weight_params(plain, weight))
+
+
+def _check_columns(estimator: Any, X_train: Any) -> None:
+    """Raise unless the rows have the columns that the estimator was fitted on."""
+    expected = getattr(estimator, "feature_names_in_", None)
+    found = getattr(X_train, "columns", None)
+    if expected is None or found is None:
+        expected = getattr(estimator, "n_features_in_", None)
+        found = np.shape(X_train)[1] if np.ndim(X_train) == 2 else None
+        same = expected is None or found is None or expected == found
+    else:
+        expected, found = list(expected), list(found)
+        same = expected == found
+    if not same:
+        raise ValueError(
+            f"{_OWNER}: X_train has other columns than the estimator was fitted on, "
+            f"{found} in the place of {expected}. Pass the rows of its fit."
+        )
 
 
 def _ask_plain(plain: Any, X: Any, classes: NDArray[Any]) -> NDArray[np.float64]:

@@ -144,6 +144,10 @@ def test_rows_and_estimators_are_refused(two, report, distilled):
         report(model, X, np.column_stack([y, y]))
     with pytest.raises(TypeError, match="y=None must be an array or a frame of rows"):
         report(model, X, None)
+    with pytest.raises(
+        ValueError, match=r"X_train has other columns .*, 1 in the place of \d+\. Pass"
+    ):
+        report(model, X, y, X_train=X[:, :1], y_train=y)
     for nothing in ("a", None, DistilledClassifier):
         with pytest.raises(TypeError, match=r"distillation_report: .* is no estimator"):
             report(nothing, X, y)
@@ -159,6 +163,17 @@ def test_rows_and_estimators_are_refused(two, report, distilled):
         match=r"plain_student LogisticRegression knows the classes \[1, 2\]; expected",
     ):
         report(model, X, y, plain_student=other)
+
+
+def test_the_plain_student_is_fitted_to_columns_of_the_same_names(two, report):
+    """LinearStudent's message said which names it expected, of whom nothing."""
+    _, X, y = two
+    X = pd.DataFrame(X).add_prefix("x")
+    model = DistilledClassifier(GaussianNB(), "linear").fit(X, y)
+    backwards = X.iloc[:, ::-1]
+    match = rf"X_train has other columns .*, \['x{X.shape[1] - 1}', .* place of \['x0'"
+    with pytest.raises(ValueError, match=match):
+        report(model, X, y, X_train=backwards, y_train=y)
 
 
 def test_rows_stay_as_they_are(three, report):
