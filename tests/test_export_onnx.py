@@ -252,7 +252,8 @@ def test_a_pipeline_on_an_array(multiclass, path):
     model = Pipeline(
         [
             ("nothing", "passthrough"),
-            ("scale", StandardScaler()),
+            ("scale", make_pipeline("passthrough", StandardScaler())),
+            ("nothing either", make_pipeline("passthrough")),
             ("model", DistilledClassifier(GaussianNB(), student)),
         ]
     ).fit(X, multiclass[1])

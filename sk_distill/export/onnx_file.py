@@ -135,5 +135,21 @@ def _shipped(estimator: Any) -> Any:
         return shipped_student(estimator, caller="to_onnx")
     check_is_fitted(estimator)
     *before, (name, last) = estimator.steps
-    steps = [(name, step) for name, step in before if step not in ("passthrough", None)]
-    return Pipeline([*steps, (name, shipped_student(last, caller="to_onnx"))])
+    student = shipped_student(last, caller="to_onnx")
+    return Pipeline([*_steps_that_act(before), (name, student)])
+
+
+def _steps_that_act(steps: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
+    """Return the steps of a pipeline without those that pass rows through.
+
+    skl2onnx knows none of these, in a pipeline within one neither.
+    """
+    acting = []
+    for name, step in steps:
+        if isinstance(step, Pipeline):
+            within = _steps_that_act(step.steps)
+            if within:
+                acting.append((name, Pipeline(within)))
+        elif step not in ("passthrough", None):
+            acting.append((name, step))
+    return acting
