@@ -114,7 +114,9 @@ def run_table(path: Path, n_units: int, transfer_set: Any, seed: int) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--tables", help="names, separated by commas; all by default")
     parser.add_argument("--units", type=int, default=64)

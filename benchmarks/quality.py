@@ -271,7 +271,9 @@ def summarise(everything: dict[str, dict[str, Any]]) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--teachers", default="boosting,forest")
     parser.add_argument("--tables", help="names, separated by commas; all by default")
