@@ -27,6 +27,7 @@ __all__ = [
     "VisualBlock",
     "check_parameters",
     "count_nodes",
+    "has_callbacks",
     "managed_callbacks",
     "num_samples",
     "safe_indexing",
@@ -54,13 +55,18 @@ def takes_sample_weight(scorer: Any) -> bool:
     return "sample_weight" in signature(function).parameters
 
 
+def has_callbacks(estimator: Any) -> bool:
+    """Whether there are callbacks to be told of an estimator's fit."""
+    return bool(getattr(estimator, "_skl_callbacks", None))
+
+
 @contextmanager
 def managed_callbacks(estimator: Any, n_subtasks: int | None) -> Iterator[Any]:
     """Yield the context that tells an estimator's callbacks; None if it has none.
 
     What :func:`sklearn.callback.with_callbacks` does around a method, around a block.
     """
-    if not getattr(estimator, "_skl_callbacks", None):
+    if not has_callbacks(estimator):
         yield None
         return
     with callback_management_context(estimator):

@@ -21,10 +21,11 @@ from sklearn.utils.metadata_routing import (
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_memory, validate_data
 
-from sk_distill._sklearn import CallbackSupportMixin, num_samples
+from sk_distill._sklearn import num_samples
 from sk_distill.diagram import teacher_to_student
 from sk_distill.encoding import Table, check_table
 from sk_distill.knowledge import Inquiry, check_inside
+from sk_distill.progress import WatchedMixin
 from sk_distill.seeding import seed_parts
 from sk_distill.soft_targets import weight_params
 from sk_distill.students.prepare import has_decision_function, prepare_student
@@ -47,7 +48,7 @@ def _has_decision_function(model: Any) -> bool:
     return has_decision_function(vars(model).get("student_", model.student))
 
 
-class BaseDistilledClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
+class BaseDistilledClassifier(WatchedMixin, ClassifierMixin, BaseEstimator):
     """A classifier that has fitted a teacher and answers through its student."""
 
     classes_: NDArray[Any]

@@ -8,8 +8,12 @@ from contextvars import ContextVar, Token
 from time import perf_counter
 from typing import Any, Self
 
-from sk_distill._sklearn import managed_callbacks
-from sk_distill.validation import name_of
+from sk_distill._sklearn import (
+    CallbackSupportMixin,
+    has_callbacks,
+    managed_callbacks,
+)
+from sk_distill.validation import check_verbose, name_of
 
 
 class Task:
@@ -55,6 +59,7 @@ class Task:
         self._given = given or {}
         self._fitted = fitted
         self._predicts = predicts
+        self._part: Any = None
 
     @property
     def is_watched(self) -> bool:
@@ -126,12 +131,32 @@ class Task:
 
     @contextmanager
     def fits(self, part: Any) -> Iterator[None]:
-        """Begin and end around the fit of a part, which has tasks of its own."""
+        """Begin and end around the fit of a part, which has tasks of its own.
+
+        Where no callback is handed on to as deep a part, as scikit-learn's bars are
+        not beyond one estimator, its tasks become those of the whole.
+        """
         with ExitStack() as stack:
             if self._context is not None and hasattr(part, "set_callbacks"):
                 stack.enter_context(self._context.propagate_callback_context(part))
+                if isinstance(part, WatchedMixin) and not has_callbacks(part):
+                    self._part, self._context.max_subtasks = part, 1
             stack.enter_context(self)
             yield
+
+    def takes_in(self, estimator: Any) -> bool:
+        """Whether an estimator's fit is a task of this one's, not one of its own."""
+        return self._part is estimator
+
+    def take_in(self, estimator: Any, n_subtasks: int | None, shows: bool) -> Task:
+        """Return the task of such an estimator's fit."""
+        name = name_of(estimator)
+        context = self._context.subcontext(name, max_subtasks=n_subtasks)
+        return Task("fit", name, shows=shows, context=context, given=self._given)
+
+
+class WatchedMixin(CallbackSupportMixin):
+    """An estimator whose ``fit`` is a :func:`fit_task`."""
 
 
 _NOTHING = Task("nothing")
@@ -175,6 +200,12 @@ def fit_task(
     predicts : bool, default=True
         Whether it can predict at the end.
     """
+    shows = check_verbose(estimator) >= 2
+    whole = running_task()
+    if whole.takes_in(estimator):
+        with whole.take_in(estimator, n_subtasks, shows) as task:
+            yield task
+        return
     with managed_callbacks(estimator, n_subtasks) as context:
         given = None
         # Else it goes without them: a task is sent to other processes, where nobody
@@ -182,8 +213,7 @@ def fit_task(
         if context is not None:
             metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
             given = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
-        shows = getattr(estimator, "verbose", 0) >= 2
-        task = Task(
+        with Task(
             "fit",
             name_of(estimator),
             shows=shows,
@@ -191,6 +221,5 @@ def fit_task(
             given=given,
             fitted=fitted,
             predicts=predicts,
-        )
-        with task:
+        ) as task:
             yield task

@@ -91,6 +91,22 @@ def check_boolean(owner: object, name: str, value: Any) -> None:
         )
 
 
+def check_verbose(owner: Any) -> int:
+    """Return how much the owner prints; raise unless that is a number, or yes or no."""
+    value = getattr(owner, "verbose", 0)
+    if not isinstance(value, Integral | np.bool_):
+        raise TypeError(
+            f"{name_of(owner)}: verbose={value!r} must be an integer >= 0 or a "
+            f"boolean, got a {type(value).__name__}."
+        )
+    if value < 0:
+        raise ValueError(
+            f"{name_of(owner)}: verbose={value!r} must be an integer >= 0; 0 prints "
+            "nothing."
+        )
+    return int(value)
+
+
 def check_seed(owner: object, value: Any) -> None:
     """Raise unless ``value`` is what scikit-learn takes for a ``random_state``."""
     try:

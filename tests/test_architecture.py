@@ -90,6 +90,7 @@ MAY_IMPORT = {
         "diagram",
         "encoding",
         "knowledge",
+        "progress",
         "seeding",
         "soft_targets",
         "students",

@@ -440,3 +440,20 @@ def test_weight_decay_that_is_no_word_we_know():
     )
     with pytest.raises(ValueError, match=message):
         MLPStudent(weight_decay="none").fit(X, Y)
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "expected"),
+    [
+        ("a", TypeError, "an integer >= 0 or a boolean, got a str"),
+        (None, TypeError, "got a NoneType"),
+        (1.5, TypeError, "got a float"),
+        (-1, ValueError, "an integer >= 0; 0 prints nothing"),
+    ],
+)
+@pytest.mark.parametrize("kind", [*NETWORKS, DistilledClassifier])
+def test_verbose(kind, value, error, expected):
+    """It was compared with a number, or not looked at."""
+    message = says(f"{kind.__name__}: verbose={value!r} must be", expected)
+    with pytest.raises(error, match=message):
+        kind(verbose=value).fit(X, Y)

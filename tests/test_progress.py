@@ -47,9 +47,10 @@ class Recorder:
 
     max_propagation_depth = None
 
-    def __init__(self, stop_at=None, fail_at=None):
+    def __init__(self, stop_at=None, fail_at=None, error=ZeroDivisionError):
         self.stop_at = stop_at
         self.fail_at = fail_at
+        self.error = error
         self.begun, self.ended, self.fitted = [], [], []
         self.numbered = []
         self.n_running = 0
@@ -64,7 +65,7 @@ class Recorder:
         self.begun.append(path_of(context))
         self.numbered.append(numbered_path_of(context))
         if len(self.begun) == self.fail_at:
-            raise ZeroDivisionError
+            raise self.error
 
     def on_fit_task_end(
         self, estimator, context, *, X=None, y=None, fitted_estimator=None
@@ -124,6 +125,17 @@ def test_a_callback_can_stop_a_fit(student, step):
     student = clone(student).set_callbacks(Recorder(stop_at=step)).fit(X, Y)
     assert student.n_iter_ == 1
     assert student.predict_proba(X).shape == (200, 2)
+
+
+@pytest.mark.parametrize("student", [STUDENT, LinearStudent(), NETWORK])
+def test_an_interrupt_of_a_callback_is_raised(student):
+    """It was taken for one of skorch's stops: a search went on, one epoch each."""
+    recorder = Recorder(fail_at=3, error=KeyboardInterrupt)
+    student = clone(student).set_callbacks(recorder)
+    with pytest.raises(KeyboardInterrupt):
+        student.fit(X, Y)
+    assert recorder.n_running == 0
+    assert not hasattr(student, "n_iter_")
 
 
 @pytest.mark.parametrize("student", [STUDENT, LinearStudent(), NETWORK])
@@ -301,8 +313,8 @@ def bars(monkeypatch, capsys):
         grown = steps.setdefault((task_id, bar.description.strip()), [])
         grown.append((bar.completed, bar.total))
 
-    def fit(model):
-        bar = callbacks.ProgressBar(max_propagation_depth=None)
+    def fit(model, depth=None):
+        bar = callbacks.ProgressBar(max_propagation_depth=depth)
         model.set_callbacks(bar).fit(X, Y)
         lines = capsys.readouterr().out.splitlines()
         return [line.split("━")[0].rstrip() for line in lines if "100%" in line], steps
@@ -338,6 +350,36 @@ def test_the_progress_bar_of_scikit_learn_around_a_grid_search(bars):
     for name, n_epochs in (("MLPTeacher", 3), ("MLPStudent", 5)):
         grown = [steps[bar] for bar in steps if f"| {name} - fit" in bar[1]]
         assert grown == [epochs_of(n_epochs)] * 5
+
+
+def test_bars_as_they_come_reach_epochs_within_a_grid_search(bars):
+    """By itself a bar goes one estimator deep: it showed a search no student."""
+    distilled = DistilledClassifier(NETWORK, STUDENT, random_state=0)
+    search = GridSearchCV(distilled, {"distillation_weight": [1.0]}, cv=2)
+    shown, steps = bars(search, depth=1)
+    fitted = [
+        "DistilledClassifier - teachers #0",
+        "  DistilledClassifier - teacher #0",
+        "    DistilledClassifier - MLPTeacher #0",
+        "DistilledClassifier - student #1",
+        "  DistilledClassifier - MLPStudent #0",
+    ]
+    assert [line for line in shown if "GridSearchCV" not in line] == [
+        *(f"      {line}" for line in 2 * fitted),
+        *(f"    {line}" for line in fitted),
+    ]
+    for name, n_epochs in (("MLPTeacher", 3), ("MLPStudent", 5)):
+        grown = [steps[bar] for bar in steps if f"- {name} #" in bar[1]]
+        assert grown == [epochs_of(n_epochs)] * 3
+
+
+def test_a_teacher_of_scikit_learn_has_no_bar_where_none_is_handed_on(bars):
+    """It merges its tasks with those around it, which have to be leaves."""
+    distilled = DistilledClassifier(LogisticRegression(), "linear", random_state=0)
+    shown, _ = bars(GridSearchCV(distilled, {"temperature": [1.0]}, cv=2), depth=1)
+    assert [line.strip() for line in shown if "LogisticRegression" in line] == []
+    student = "DistilledClassifier - LinearStudent #0"
+    assert [line.strip() for line in shown if "LinearStudent" in line] == [student] * 3
 
 
 def test_the_progress_bar_of_scikit_learn_for_a_path(bars):

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 
-from sk_distill._sklearn import CallbackSupportMixin
 from sk_distill.encoding import TARGET_AWARE
 from sk_distill.networks.knowledge import (
     SOFT_TARGETS_ALONE,
@@ -26,7 +25,7 @@ from sk_distill.networks.parameters import (
 from sk_distill.networks.paths import Lesson, Path, is_nothing
 from sk_distill.networks.reading import ReadingClassifier
 from sk_distill.networks.rows import Rows
-from sk_distill.progress import fit_task, running_task
+from sk_distill.progress import WatchedMixin, fit_task, running_task
 from sk_distill.validation import draw_seed, name_of, unchanged_on_failure
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
     from sk_distill.training import Objective, TrainingData, TrainingPlan
 
 
-class NetworkClassifier(CallbackSupportMixin, ReadingClassifier):
+class NetworkClassifier(WatchedMixin, ReadingClassifier):
     """A classifier that is trained as a torch network on labels, soft targets or both.
 
     A subclass says how its parameters are checked (:meth:`_check_parameters`) and

@@ -1,9 +1,12 @@
 """Telling the task of a fit of each epoch or iteration."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from skorch.callbacks import Callback
+
+from sk_distill.training.stopping import InterruptedTraining
 
 Step = Callable[[str], Callable[[Any], bool]]
 
@@ -25,18 +28,32 @@ class EpochSteps(Callback):
 
     def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
         """Begin the step."""
-        self._end: Callable[[Any], bool] | None = self.step("epoch")
+        with _interrupts_raised():
+            self._end: Callable[[Any], bool] | None = self.step("epoch")
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """End the step, and training with it if that is wanted."""
-        assert self._end is not None
-        end, self._end = self._end, None
-        if end(net.module_):
+        if self._finish(net):
             # skorch's own way for a callback to end training.
             raise KeyboardInterrupt
 
     def on_train_end(self, net: Any, **kwargs: Any) -> None:
         """End the step of an epoch with which another callback ended training."""
         if self._end is not None:
-            self._end(net.module_)
-            self._end = None
+            self._finish(net)
+
+    def _finish(self, net: Any) -> bool:
+        """End the step; return whether training is to end."""
+        assert self._end is not None
+        end, self._end = self._end, None
+        with _interrupts_raised():
+            return end(net.module_)
+
+
+@contextmanager
+def _interrupts_raised() -> Iterator[None]:
+    """Keep skorch from taking an interrupt for a stop: scikit-learn's is none."""
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        raise InterruptedTraining from interrupt

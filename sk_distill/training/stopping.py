@@ -11,6 +11,10 @@ class StopTraining(Exception):
     """A callback asked for the end of training."""
 
 
+class InterruptedTraining(Exception):
+    """One of scikit-learn's callbacks raised ``KeyboardInterrupt``: the cause."""
+
+
 class UntrainedError(RuntimeError):
     """Training ended before one whole epoch; the message goes behind the owner's."""
 
@@ -21,7 +25,8 @@ class StoppableMixin:
     skorch's callbacks end a fit by raising ``KeyboardInterrupt``, and skorch swallows
     it wherever it came from: after a Ctrl-C a half-trained net would look fitted. Here
     a callback ends training quietly and a Ctrl-C is raised, also one that comes while
-    a callback is at work.
+    a callback is at work. scikit-learn's callbacks ask for a stop otherwise: what they
+    raise is raised.
     """
 
     _interrupts: Sequence[int] = ()
@@ -58,6 +63,8 @@ class StoppableMixin:
                 with suppress(StopTraining):
                     self._train(X, y, **fit_params)
                     self.notify("on_train_end", X=X, y=y)
+            except InterruptedTraining as error:
+                raise KeyboardInterrupt(*error.args) from error
             finally:
                 del self._interrupts
         return self
