@@ -42,10 +42,8 @@ def test_less_than_verbose_2_says_nothing_of_it(capsys):
 callbacks = pytest.importorskip("sklearn.callback")
 
 
-class Recorder:
+class Listener:
     """Notes each task that begins and ends, as the names on the way to it."""
-
-    max_propagation_depth = None
 
     def __init__(self, stop_at=None, fail_at=None, error=ZeroDivisionError):
         self.stop_at = stop_at
@@ -75,6 +73,12 @@ class Recorder:
         if type(estimator).__module__.startswith("sk_distill"):
             assert len(X) == len(y)
         return self.ended[-1][-1] == self.stop_at
+
+
+class Recorder(Listener):
+    """One that is handed on to the estimators within."""
+
+    max_propagation_depth = None
 
 
 def numbered_path_of(context):
@@ -125,6 +129,19 @@ def test_a_callback_can_stop_a_fit(student, step):
     student = clone(student).set_callbacks(Recorder(stop_at=step)).fit(X, Y)
     assert student.n_iter_ == 1
     assert student.predict_proba(X).shape == (200, 2)
+
+
+def test_a_callback_that_is_not_handed_on_hears_of_teacher_and_student():
+    """It heard of a teacher and a student, of none of their epochs."""
+    listener = Listener(stop_at="epoch")
+    model = DistilledClassifier(NETWORK, STUDENT, random_state=0)
+    model.set_callbacks(listener).fit(X, Y)
+    assert model.student_.n_iter_ == model.teacher_.n_iter_ == 1
+    teacher = ("fit", "teachers", "teacher", "MLPTeacher", "epoch")
+    student = ("fit", "student", "MLPStudent", "epoch")
+    told = [path for path in listener.ended if path[-1] == "epoch"]
+    assert told == [teacher, student]
+    assert Counter(listener.begun) == Counter(listener.ended)
 
 
 @pytest.mark.parametrize("student", [STUDENT, LinearStudent(), NETWORK])
