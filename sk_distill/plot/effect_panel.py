@@ -7,7 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from sk_distill.plot.style import curve_style, inches_of, letter_inches, shorten
+from sk_distill.plot.style import (
+    bar_style,
+    curve_style,
+    inches_of,
+    letter_inches,
+    neutral,
+    shorten,
+)
 from sk_distill.students.effects import FeatureEffect
 
 # So many bars have names that can be read; the others are the least of them.
@@ -83,7 +90,7 @@ def plot_levels(
             places - 0.4 + (i + 0.5) * width,
             heights[:, k],
             width,
-            color=curve_style(i)["color"],
+            **bar_style(i, neutral(panel)),
         )
         for patch in bar.patches[len(kept) :]:
             patch.set_alpha(0.4)

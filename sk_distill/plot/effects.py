@@ -19,6 +19,7 @@ from sk_distill.plot.effect_panel import (
 )
 from sk_distill.plot.panels import PanelGrid
 from sk_distill.plot.style import (
+    bar_style,
     curve_style,
     import_pyplot,
     inches_of,
@@ -290,16 +291,18 @@ class FeatureEffectsDisplay:
     def _handles(self, ink: str) -> list[Any]:
         """Return what the legend has to explain; a mark has the colour of ink."""
         from matplotlib.lines import Line2D
+        from matplotlib.patches import Patch
 
-        handles = []
-        if len(self.output_names) > 1:
-            handles = [
-                Line2D(
-                    [], [], **curve_style(i), label=shorten(self.output_names[k], 24)
-                )
-                for i, k in enumerate(self._outputs())
-            ]
+        handles: list[Any] = []
         numeric = [e for e in self.effects.values() if not isinstance(e.grid, list)]
+        if len(self.output_names) > 1:
+            for i, k in enumerate(self._outputs()):
+                name = shorten(self.output_names[k], 24)
+                handles.append(
+                    Line2D([], [], **curve_style(i), label=name)
+                    if numeric
+                    else Patch(**bar_style(i, ink), label=name)
+                )
         if any(effect.other is not None for effect in numeric):
             handles.append(
                 Line2D(

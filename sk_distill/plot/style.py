@@ -16,6 +16,8 @@ STUDENT, TEACHER = "#0072B2", "#E69F00"
 DISAGREEMENT = "#D55E00"
 
 _LINE_STYLES = ("-", "--", "-.", ":")
+# Of bars; empty is plain.
+_HATCHES = ("", "////", "....", "xxxx")
 
 
 def import_pyplot(needed_by: str) -> Any:
@@ -51,13 +53,31 @@ def curve_style(i: int) -> dict[str, Any]:
     Who cannot tell blue from green can tell lines from dashes: neighbours differ in
     both, and 24 curves in one of them.
     """
+    return {
+        "color": COLOURS[i % len(COLOURS)],
+        "linestyle": _LINE_STYLES[_style_number(i)],
+    }
+
+
+def bar_style(i: int, ink: str) -> dict[str, Any]:
+    """Return colour and hatch of the bars that :func:`curve_style` is the curve of.
+
+    The hatch has the colour of ink, in which narrow bars keep their outline.
+    """
+    return {
+        "facecolor": COLOURS[i % len(COLOURS)],
+        "hatch": _HATCHES[_style_number(i)],
+        # It is the colour of hatches; edges themselves have no width.
+        "edgecolor": ink,
+        "linewidth": 0,
+    }
+
+
+def _style_number(i: int) -> int:
+    """Return which of the four styles the i-th of several has."""
     n_colours, n_styles = len(COLOURS), len(_LINE_STYLES)
     # After twelve the pairs of six colours and four styles would begin anew.
-    style = i + i // np.lcm(n_colours, n_styles)
-    return {
-        "color": COLOURS[i % n_colours],
-        "linestyle": _LINE_STYLES[style % n_styles],
-    }
+    return int(i + i // np.lcm(n_colours, n_styles)) % n_styles
 
 
 def shift_right(artist: Any, ax: Any, points: float) -> None:

@@ -167,6 +167,21 @@ def wordy():
     return X, {10: student.fit(X, ten), 2: clone(student).fit(X, z > 0)}
 
 
+@pytest.mark.parametrize("features", [["level"], ["level", "number"]])
+def test_bars_of_many_classes_are_told_apart(wordy, features):
+    """Those of the first and of the seventh class were the same blue."""
+    X, students = wordy
+    display = FeatureEffectsDisplay.from_estimator(students[10], X, features=features)
+    bars = [bar.patches[0] for bar in display.bars_[0]]
+    looks = [(bar.get_facecolor(), bar.get_hatch()) for bar in bars]
+    assert len(set(looks)) == 10
+    handles = display.ax_.get_legend().legend_handles
+    if len(features) == 1:
+        assert [(h.get_facecolor(), h.get_hatch()) for h in handles] == looks
+    else:
+        assert [h.get_linestyle() for h in handles[:3]] == ["-", "--", "-."]
+
+
 @pytest.mark.parametrize("layout", [None, "constrained", "tight"])
 @pytest.mark.parametrize(
     ("n_classes", "grid", "size", "n_panels"),

@@ -11,7 +11,7 @@ from sk_distill.plot import (
     FidelityDisplay,
     TrainingCurveDisplay,
 )
-from sk_distill.plot.style import curve_style, legend_within
+from sk_distill.plot.style import bar_style, curve_style, legend_within
 
 plt = pytest.importorskip("matplotlib.pyplot")
 
@@ -22,6 +22,15 @@ def test_curves_differ_without_their_colours_too():
     for one, next_one in pairwise(styles):
         assert one["color"] != next_one["color"]
         assert one["linestyle"] != next_one["linestyle"]
+
+
+def test_bars_differ_as_their_curves_do():
+    bars = [bar_style(i, "black") for i in range(24)]
+    assert len({tuple(bar.values()) for bar in bars}) == 24
+    for i, bar in enumerate(bars):
+        assert bar["facecolor"] == curve_style(i)["color"]
+    for one, next_one in pairwise(bars):
+        assert one["hatch"] != next_one["hatch"]
 
 
 def test_no_text_lies_on_another(search, binary):
