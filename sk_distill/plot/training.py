@@ -25,7 +25,7 @@ class TrainingCurveDisplay:
     """Losses by epoch, and the best epoch.
 
     It is made by :meth:`from_estimator`. Losses that fall by more than a factor of ten
-    are on a logarithmic axis.
+    are on a logarithmic axis. Those that are no finite numbers are left out.
 
     Parameters
     ----------
@@ -131,7 +131,8 @@ class TrainingCurveDisplay:
         self.best_ = None
         if "valid_loss" in curves:
             losses = curves["valid_loss"]
-            best = int(losses.argmin())
+            # A loss that is no number is not the lowest.
+            best = int(np.where(np.isfinite(losses), losses, np.inf).argmin())
             ax.axvline(best + 1, color=neutral(ax), lw=0.8, ls=":", zorder=0)
             (self.best_,) = ax.plot(
                 best + 1,
@@ -146,6 +147,7 @@ class TrainingCurveDisplay:
             )
             handles.append(self.best_)
         losses = np.concatenate([line.get_ydata() for line in self.lines_.values()])
+        losses = losses[np.isfinite(losses)]
         if losses.min() > 0 and losses.max() > 10 * losses.min():
             # The first epochs would leave no room for what tells the others apart.
             ax.set_yscale("log")
@@ -174,10 +176,11 @@ class TrainingCurveDisplay:
         for name, losses in history.items():
             curves[name] = np.asarray(losses)
             shape, kind = curves[name].shape, curves[name].dtype.kind
-            if len(shape) != 1 or not shape[0] or kind not in "iuf":
+            is_curve = len(shape) == 1 and kind in "iuf"
+            if not is_curve or not np.isfinite(curves[name]).any():
                 raise ValueError(
                     f"TrainingCurveDisplay: history[{name!r}]={losses!r} must be "
-                    f"numbers, one for each {self.step_name} and one at least. Leave "
-                    "out a curve that has none."
+                    f"numbers, one for each {self.step_name} and one of them finite at "
+                    "least. Leave out a curve that has none."
                 )
         return curves

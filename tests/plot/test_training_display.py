@@ -51,6 +51,16 @@ def test_losses_that_fall_far_are_on_a_logarithmic_axis(last, scale):
     assert display.ax_.get_yscale() == scale
 
 
+@pytest.mark.parametrize("odd", [np.nan, np.inf])
+def test_a_loss_that_is_no_number_is_not_the_best(odd):
+    """The epoch of the NaN was the best, and an axis with one was linear."""
+    history = {"train_loss": [1, 0.5, 0.02, odd], "valid_loss": [1, odd, 0.5, 0.6]}
+    display = TrainingCurveDisplay(history=history).plot()
+    assert display.best_.get_label() == "best epoch: 3"
+    assert display.best_.get_ydata() == [0.5]
+    assert display.ax_.get_yscale() == "log"
+
+
 def test_training_needs_a_history(binary, forest):
     X, y = binary
     model = DistilledClassifier(
@@ -64,9 +74,9 @@ def test_training_needs_a_history(binary, forest):
         TrainingCurveDisplay(history=None).plot()
 
 
-@pytest.mark.parametrize("losses", [[], 1.0, [[1.0]], ["a"]])
+@pytest.mark.parametrize("losses", [[], 1.0, [[1.0]], ["a"], [np.nan, np.nan]])
 def test_a_curve_has_a_loss_for_each_epoch(losses):
     with pytest.raises(
-        ValueError, match=r"history\['valid_loss'\]=.* one for each epoch and one at"
+        ValueError, match=r"history\['valid_loss'\]=.* one for each epoch and one of"
     ):
         TrainingCurveDisplay(history={"valid_loss": losses}).plot()
