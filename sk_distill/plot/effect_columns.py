@@ -11,7 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sk_distill.encoding import Table, check_table
-from sk_distill.students.effects import FeatureEffect
+from sk_distill.students.effects import FeatureEffect, line_at
+
+# In the middle of the rows a curve is shown: the farthest of a skewed column would
+# squeeze all others to one side.
+MIDDLE = (0.005, 0.995)
 
 
 def read_columns(student: Any, X: Any, effects: dict[str, Any]) -> dict[str, Any]:
@@ -23,6 +27,32 @@ def read_columns(student: Any, X: Any, effects: dict[str, Any]) -> dict[str, Any
         student, X, allow_missing=True, categorical=categorical, reset=False
     )
     return {name: _cells(table, j) for j, name in enumerate(effects)}
+
+
+def lines_to_rows(
+    student: Any,
+    effects: dict[str, FeatureEffect],
+    columns: dict[str, Any],
+    *,
+    shown: bool = False,
+) -> dict[str, FeatureEffect]:
+    """Return the effects, those that are straight lines as far as there are rows.
+
+    ``shown`` are lines where a panel shows them, between the ends of the middle.
+    """
+    reaching = dict(effects)
+    for j, (name, effect) in enumerate(effects.items()):
+        if isinstance(effect.grid, list) or j in student.encoder_.edges_:
+            continue
+        if np.isnan(columns[name]).all():
+            continue
+        numbers = np.nanquantile(columns[name], MIDDLE if shown else (0, 1))
+        if not shown:
+            # Near the mean the digits of the line do not suffer from the farthest row.
+            numbers = np.union1d(numbers, effect.grid)
+        if numbers[0] < numbers[-1]:
+            reaching[name] = line_at(student.encoder_, j, effect, numbers)
+    return reaching
 
 
 def _cells(table: Table, j: int) -> NDArray[np.float64] | list[Hashable]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from sk_distill.plot.effect_columns import MIDDLE
 from sk_distill.plot.style import (
     bar_style,
     curve_style,
@@ -63,14 +64,11 @@ def plot_curves(
 
 
 def _range(effect: FeatureEffect, cells: Any) -> tuple[float, float]:
-    """Return between which numbers a curve is shown: the middle 99 % of the rows.
-
-    The farthest of a skewed column would squeeze all others to one side.
-    """
+    """Return between which numbers a curve is shown: in the middle of the rows."""
     grid = np.asarray(effect.grid)
     low, high = float(grid.min()), float(grid.max())
     if cells is not None and np.isfinite(cells).any():
-        low, high = np.nanquantile(cells, [0.005, 0.995]).tolist()
+        low, high = np.nanquantile(cells, MIDDLE).tolist()
     return (low, high) if high > low else (low - 0.5, low + 0.5)
 
 

@@ -10,7 +10,12 @@ import numpy as np
 
 from sk_distill.exceptions import DistillationWarning
 from sk_distill.fitted import check_rows, fitted_attribute
-from sk_distill.plot.effect_columns import choose_columns, listed, read_columns
+from sk_distill.plot.effect_columns import (
+    choose_columns,
+    lines_to_rows,
+    listed,
+    read_columns,
+)
 from sk_distill.plot.effect_panel import (
     depth_of_labels,
     plot_curves,
@@ -168,7 +173,11 @@ class FeatureEffectsDisplay:
                 f"{labels}, or None for all; {unknown} are none."
             )
         outputs = None if classes is None else [labels.index(k) for k in chosen]
-        names = choose_columns(cls.__name__, effects, columns, features, outputs)
+        reaching = effects
+        if columns is not None:
+            reaching = lines_to_rows(student, effects, columns)
+            effects = lines_to_rows(student, effects, columns, shown=True)
+        names = choose_columns(cls.__name__, reaching, columns, features, outputs)
         return cls(
             effects={name: effects[name] for name in names},
             output_names=[str(k) for k in (labels[1:] if len(labels) == 2 else labels)],

@@ -9,6 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sk_distill.encoding import TableEncoder
+from sk_distill.encoding.encoder import MOST_DEVIATIONS
+
+# Two points of a straight line are so many deviations to either side of the mean.
+_END_OF_LINE = 3.0
 
 
 class FeatureEffect(NamedTuple):
@@ -18,7 +22,9 @@ class FeatureEffect(NamedTuple):
     ----------
     grid : ndarray of shape (n_points,) or list
         Of a numeric column the points, in its own units, between which the curve is
-        straight; of a categorical column its levels, None for a missing cell.
+        straight: the edges of its bins, beyond which it is flat, or two points of a
+        line, which has no ends. Of a categorical column its levels, None for a missing
+        cell.
     effect : ndarray of shape (n_points, n_outputs)
         The contribution at each point or level; one output for two classes.
     other : ndarray of shape (n_outputs,) or None
@@ -74,7 +80,21 @@ def _curve(
         # The bin of a column that never varies has no end.
         seen = np.isfinite(edges)
         return edges[seen], coef[seen]
-    # A straight line, over three deviations to either side of the mean.
-    deviations = np.array([-3.0, 3.0])
+    deviations = np.array([-_END_OF_LINE, _END_OF_LINE])
     grid = encoder.mean_[j] + deviations * encoder.scale_[j]
     return grid, deviations[:, None] * coef
+
+
+def line_at(
+    encoder: TableEncoder, j: int, effect: FeatureEffect, numbers: NDArray[np.float64]
+) -> FeatureEffect:
+    """Return the effect of a straight line by its values at increasing numbers."""
+    coef = effect.effect[-1] / _END_OF_LINE
+    with np.errstate(over="ignore"):
+        deviations = (numbers - encoder.mean_[j]) / encoder.scale_[j]
+        overflows = not np.isfinite(deviations[:, None] * coef).all()
+    if overflows or (encoder.scales_ and not encoder.folds_):
+        # So does the student, whose line is flat from there on.
+        deviations = np.clip(deviations, -MOST_DEVIATIONS, MOST_DEVIATIONS)
+        numbers = encoder.mean_[j] + deviations * encoder.scale_[j]
+    return effect._replace(grid=numbers, effect=deviations[:, None] * coef)

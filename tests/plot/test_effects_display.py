@@ -12,7 +12,7 @@ from sklearn.base import clone
 from sk_distill import DistilledClassifier, LinearStudent, MLPStudent
 from sk_distill.exceptions import DistillationWarning
 from sk_distill.plot import FeatureEffectsDisplay
-from sk_distill.plot.effect_columns import effect_of_cells, read_columns
+from sk_distill.plot.effect_columns import effect_of_cells, lines_to_rows, read_columns
 
 plt = pytest.importorskip("matplotlib.pyplot")
 
@@ -48,6 +48,47 @@ def test_effects_add_up_to_the_logits(additive, table):
         effect_of_cells(effects[name], columns[name]) for name in effects
     )
     assert_allclose(logits, additive.decision_function(X), atol=1e-6)
+
+
+@pytest.fixture
+def skewed():
+    """Rows of a heavy tail, and labels."""
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(
+        {"tail": np.exp(3 * rng.normal(size=900)), "other": rng.normal(size=900)}
+    )
+    y = np.log(X["tail"]) + X["other"] + rng.normal(size=900) > 0
+    return X, y
+
+
+@pytest.mark.parametrize("encoding", ["standard", "quantile", None])
+@pytest.mark.parametrize("missing", [False, True])
+def test_effects_of_skewed_columns_add_up_to_the_logits(skewed, encoding, missing):
+    """Three deviations from the mean a line was taken to be flat."""
+    X, y = skewed
+    if missing and encoding:
+        X.loc[:20, "other"] = np.nan
+    student = LinearStudent(encoding=encoding).fit(X, y)
+    X.loc[30:33, "tail"] = [1e5, -1e5, 1e12, -1e12]
+    columns = read_columns(student, X, student.feature_effects_)
+    effects = lines_to_rows(student, student.feature_effects_, columns)
+    added = sum(effect_of_cells(effects[name], columns[name])[:, 0] for name in effects)
+    logits = student.decision_function(X)
+    # The intercept of plain columns is that of rows of zeros, not of means.
+    assert_allclose(added - added[0], logits - logits[0], rtol=1e-6, atol=1e-6)
+
+
+def test_a_line_is_shown_in_the_middle_of_the_rows(skewed):
+    """It ended where three deviations did, before half of what was shown."""
+    X, y = skewed
+    student = LinearStudent(encoding="standard").fit(X, y)
+    display = FeatureEffectsDisplay.from_estimator(student, X, features=["tail"])
+    (line,) = display.lines_[0]
+    ends = np.quantile(X["tail"], [0.005, 0.995])
+    assert ends[1] > student.feature_effects_["tail"].grid[1]
+    assert_allclose(line.get_xdata(), ends)
+    logits = student.decision_function(pd.DataFrame({"tail": ends, "other": 0.0}))
+    assert_allclose(np.diff(line.get_ydata()), np.diff(logits))
 
 
 def test_histograms_count_the_rows(additive, table):
