@@ -188,7 +188,7 @@ def distillation_report(
         if not slices:
             notes.append(
                 f"Student and teacher disagree nowhere among {FEWEST_ROWS} rows or "
-                "more that are alike in a column."
+                "more that a column tells from the others."
             )
     return DistillationReport(
         title=_title(estimator),

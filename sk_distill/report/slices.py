@@ -56,8 +56,8 @@ def worst_slices(
     r"""Return of each column the worst slice, the worst columns first.
 
     A slice is a fifth of a column's numbers, one of its levels, or the rows where it is
-    missing, if there are 20 rows or more. What is compared is the lower end of Wilson's
-    interval for the share of disagreement p of n rows,
+    missing, if there are 20 rows or more; all rows are none. What is compared is the
+    lower end of Wilson's interval for the share of disagreement p of n rows,
 
     .. math::
 
@@ -90,7 +90,7 @@ def worst_slices(
         rated = [
             (_lower_end(apart[rows].mean(), rows.sum()), values, rows)
             for values, rows in slices
-            if rows.sum() >= FEWEST_ROWS and apart[rows].any()
+            if rows.sum() >= FEWEST_ROWS and apart[rows].any() and not rows.all()
         ]
         if rated:
             worst.append((str(name), *max(rated, key=lambda entry: entry[0])))

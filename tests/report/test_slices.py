@@ -84,6 +84,18 @@ def test_few_numbers_have_names_of_their_own():
     ]
 
 
+def test_all_rows_are_no_slice(two):
+    """A column that never varies was listed, with the disagreement of all rows."""
+    model, _, _ = two
+    X = np.zeros((100, 6))
+    X[:, 0] = np.arange(100)
+    X[:, 1] = np.nan
+    teacher = np.zeros(100, dtype=int)
+    student = (X[:, 0] < 20).astype(int)
+    slices = worst_slices(model, X, teacher, student, teacher, 6)
+    assert [part.feature for part in slices] == ["x0"]
+
+
 def test_few_rows_make_no_slice(two, report):
     model, X, _ = two
     apart = np.ones(19, dtype=int)
