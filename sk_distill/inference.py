@@ -55,6 +55,15 @@ def probabilities(logits: NDArray[Any]) -> NDArray[np.float64]:
     return shifted
 
 
+def two_columns(proba: Any) -> NDArray[Any]:
+    """Return the probabilities of two classes where those of the second are given.
+
+    That is how scorers hand the probabilities of two classes to a metric.
+    """
+    proba = np.asarray(proba)
+    return np.column_stack([1 - proba, proba]) if proba.ndim == 1 else proba
+
+
 def one_score_a_class(logits: NDArray[Any]) -> NDArray[np.float64]:
     """Return the logits in float64; for two classes one score, that of class 1."""
     logits = logits.astype(np.float64, copy=False)

@@ -12,6 +12,7 @@ from scipy.special import xlogy
 from sklearn.utils import check_array
 
 from sk_distill.exceptions import DistillationWarning
+from sk_distill.inference import two_columns
 from sk_distill.validation import check_probabilities
 
 __all__ = [
@@ -286,7 +287,7 @@ def _check_pair(
     owner: str, teacher_proba: Any, student_proba: Any, sample_weight: Any
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64] | None]:
     """Return both as float64 of one shape, and the weights."""
-    teacher, student = _two_columns(teacher_proba), _two_columns(student_proba)
+    teacher, student = two_columns(teacher_proba), two_columns(student_proba)
     if teacher.ndim != 2 or not teacher.size:
         raise ValueError(
             f"{owner}: teacher_proba has shape {teacher.shape}; expected (n_samples, "
@@ -297,15 +298,6 @@ def _check_pair(
     teacher = check_probabilities(f"{owner}: teacher_proba", teacher, n_rows, n_classes)
     student = check_probabilities(f"{owner}: student_proba", student, n_rows, n_classes)
     return teacher, student, _check_weight(owner, sample_weight, n_rows)
-
-
-def _two_columns(proba: Any) -> NDArray[Any]:
-    """Return the probabilities of two classes where those of the second are given.
-
-    That is how scorers hand the probabilities of two classes to a metric.
-    """
-    proba = np.asarray(proba)
-    return np.column_stack([1 - proba, proba]) if proba.ndim == 1 else proba
 
 
 def _check_weight(

@@ -146,7 +146,7 @@ MAY_IMPORT = {
     }
     | BASE,
     # These read fitted estimators, by their public attributes.
-    "metrics": {"validation"} | BASE,
+    "metrics": {"inference", "validation"} | BASE,
     "fitted": {"_sklearn", "soft_targets", "validation"},
     "report": {
         "_optional",
@@ -158,7 +158,15 @@ MAY_IMPORT = {
         "soft_targets",
         "validation",
     },
-    "plot": {"_optional", "encoding", "fitted", "students", "validation"} | BASE,
+    "plot": {
+        "_optional",
+        "encoding",
+        "fitted",
+        "inference",
+        "students",
+        "validation",
+    }
+    | BASE,
     "export": {
         "_optional",
         "_sklearn",

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sk_distill.fitted import fitted_attribute, teacher_probabilities
+from sk_distill.inference import two_columns
 from sk_distill.plot.style import (
     DISAGREEMENT,
     density_colours,
@@ -132,7 +133,8 @@ class FidelityDisplay:
         Parameters
         ----------
         teacher_proba, student_proba : array-like of shape (n_samples, n_classes)
-            Columns in the order of ``classes``.
+            Columns in the order of ``classes``. Of two classes also the probabilities
+            of the second, of shape (n_samples,).
         classes : array-like of shape (n_classes,), default=None
             The labels; None is 0, 1, ….
         class_label : label, default=None
@@ -159,17 +161,18 @@ class FidelityDisplay:
     ) -> Self:
         """Return the display of probabilities, not plotted yet."""
         owner = cls.__name__
-        teacher = np.asarray(teacher_proba)
+        teacher = two_columns(teacher_proba)
         if teacher.ndim != 2 or not teacher.size:
             raise ValueError(
                 f"{owner}: teacher_proba has shape {teacher.shape}; expected "
-                "(n_samples, n_classes), one row at least."
+                "(n_samples, n_classes), or (n_samples,) with the probability of the "
+                "second of two classes, of one row at least."
             )
         teacher = check_probabilities(
             f"{owner}: teacher_proba", teacher, *teacher.shape
         )
         student = check_probabilities(
-            f"{owner}: student_proba", student_proba, *teacher.shape
+            f"{owner}: student_proba", two_columns(student_proba), *teacher.shape
         )
         names = np.arange(teacher.shape[1]) if classes is None else np.asarray(classes)
         if names.shape != teacher.shape[1:]:

@@ -55,6 +55,18 @@ def test_fidelity_of_three_classes():
         )
 
 
+def test_fidelity_of_the_second_of_two_classes():
+    """One number a row, which the metrics take, was refused."""
+    second, student = np.random.default_rng(0).random((2, 40))
+    tables = [np.column_stack([1 - p, p]) for p in (second, student)]
+    expected = FidelityDisplay.from_predictions(*tables)
+    for pair in ((second, student), (second, tables[1]), (tables[0], student.tolist())):
+        display = FidelityDisplay.from_predictions(*pair)
+        assert_allclose(display.teacher_proba, second)
+        assert_allclose(display.student_proba, student)
+        assert_array_equal(display.agrees, expected.agrees)
+
+
 def test_fidelity_where_nothing_or_everything_agrees():
     proba = np.array([[0.1, 0.9], [0.8, 0.2]])
     display = FidelityDisplay.from_predictions(proba, proba[::-1])
