@@ -259,6 +259,18 @@ def test_what_is_not_exported(binary):
         to_sklearn(LinearStudent())
 
 
+@pytest.mark.parametrize(
+    "kind", [DistilledClassifier, DistilledClassifierCV, LinearStudent, GaussianNB]
+)
+def test_a_class_is_refused_as_one(kind):
+    """Of a distilled one, self was missing; a LinearStudent was no LinearStudent."""
+    message = f"to_python: {kind.__name__} is a class; expected a fitted instance"
+    with pytest.raises(TypeError, match=message):
+        fitted_student(kind, caller="to_python")
+    with pytest.raises(TypeError, match=r"to_sklearn: .* such as DistilledClassifier"):
+        to_sklearn(kind)
+
+
 def test_a_student_with_a_part_of_this_package_is_refused(binary):
     X, y = binary
     model = DistilledClassifier(GaussianNB(), GaussianNB()).fit(X, y)

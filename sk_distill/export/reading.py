@@ -51,6 +51,11 @@ def shipped_student(estimator: Any, *, caller: str) -> Any:
     a classifier from elsewhere, which is returned as it is. A net is refused: it needs
     torch.
     """
+    if isinstance(estimator, type):
+        raise TypeError(
+            f"{caller}: {name_of(estimator)} is a class; expected a fitted instance, "
+            "such as DistilledClassifier().fit(X, y)."
+        )
     student = estimator
     if hasattr(estimator, "_fitted_student"):
         student = estimator._fitted_student()
