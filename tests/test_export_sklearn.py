@@ -177,6 +177,18 @@ def test_missing_values_are_refused_where_the_student_refuses_them(binary):
         to_sklearn(model).predict_proba(gap)
 
 
+@pytest.mark.parametrize("hidden", [(), (4,)], ids=str)
+@pytest.mark.parametrize("text", [False, True])
+def test_many_classes_are_nothing_to_warn_of(hidden, text):
+    """Fitted on one row of each, 25 classes looked like numbers to scikit-learn."""
+    y = np.repeat(np.arange(30), 4)
+    X = y[:, None] + np.random.default_rng(0).random((120, 2))
+    student = student_of("standard", hidden).fit(X, y.astype(str) if text else y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert_same(to_sklearn(student), student, X)
+
+
 def test_frames_between_steps_are_nobodys_wish(mixed_frame, mixed_labels):
     student = student_of("piecewise_linear", (4,)).fit(mixed_frame, mixed_labels)
     with config_context(transform_output="pandas"):

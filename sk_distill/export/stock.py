@@ -225,14 +225,16 @@ def _classifier(
 ) -> LogisticRegression | MLPClassifier:
     """Return a classifier with the weights and biases of the layers.
 
-    It is fitted on one row for each class, all alike: so scikit-learn itself sets what
-    it keeps beside the weights.
+    It is fitted on rows that are all alike: so scikit-learn itself sets what it keeps
+    beside the weights.
     """
-    rows = safe_indexing(row, np.zeros(len(classes), dtype=np.int64))
+    # Of more than twenty labels that are all different scikit-learn warns.
+    labels = np.repeat(classes, 2)
+    rows = safe_indexing(row, np.zeros(len(labels), dtype=np.int64))
     coefs = [coef.astype(np.float64) for coef in coefs]
     intercepts = [intercept.astype(np.float64) for intercept in intercepts]
     if len(coefs) == 1:
-        linear = LogisticRegression().fit(rows, classes)
+        linear = LogisticRegression().fit(rows, labels)
         linear.coef_ = np.ascontiguousarray(coefs[0].T)
         linear.intercept_ = intercepts[0]
         return linear
@@ -242,7 +244,7 @@ def _classifier(
         solver="lbfgs",
         random_state=0,
     )
-    perceptron.fit(rows, classes)
+    perceptron.fit(rows, labels)
     perceptron.coefs_, perceptron.intercepts_ = coefs, intercepts
     return perceptron
 
