@@ -415,6 +415,49 @@ def test_rows_that_cannot_be_used_are_refused(student, binary, tmp_path):
     assert predict_proba([]) == []
 
 
+@pytest.mark.parametrize(
+    "student", [LinearStudent(), MLPStudent((4,), max_iter=1, random_state=0)]
+)
+def test_what_are_no_rows_is_named(student, binary, tmp_path):
+    """A dict for a row gave a KeyError, an iterator for rows said it has no len()."""
+    X, y = binary
+    predict_proba = exported(student.fit(X, y), tmp_path)["predict_proba"]
+    rows = X[:2].tolist()
+    named = dict(zip([f"x{j}" for j in range(6)], rows[0], strict=True))
+    numbered = dict(enumerate(rows[0]))
+    for some in ([named], [rows[0], named], [numbered], [numbered, numbered]):
+        with pytest.raises(TypeError, match=r"got the dict .* for name in COLUMNS\]"):
+            predict_proba(some)
+    for nothing in (None, iter(rows), 3.0, {"x0": [1.0]}, np.array(3.0)):
+        with pytest.raises(
+            TypeError, match=r"got .* for rows; expected a list .* Pass"
+        ):
+            predict_proba(nothing)
+    for some in ([None], [rows[0], None]):
+        with pytest.raises(TypeError, match="got None for a row; expected a sequence"):
+            predict_proba(some)
+    for cell in ([1.0], np.ones(2), {}):
+        for some in ([[cell, *rows[0][1:]]], [rows[1], [cell, *rows[0][1:]]]):
+            with pytest.raises(TypeError, match=r"'x0' holds .*; expected a number"):
+                predict_proba(some)
+
+
+def test_cells_and_rows_of_a_mixed_table_are_named(tmp_path):
+    """A list in the place of a level was an unhashable type of no column."""
+    X, y = mixed_table()
+    predict_proba = exported(LinearStudent().fit(X, y), tmp_path)["predict_proba"]
+    row = cells_of(X)[10]
+    for cell in (["a"], {"a": 1}, np.array(["a", "b"])):
+        bad = [row[0], cell, *row[2:]]
+        for rows in ([bad], [row, bad]):
+            with pytest.raises(TypeError, match=r"column 'kind' holds .* a level, or"):
+                predict_proba(rows)
+    named = dict(zip(X, row, strict=True))
+    for rows in ([named], [row, named]):
+        with pytest.raises(TypeError, match=r"got the dict .* for name in COLUMNS\]"):
+            predict_proba(rows)
+
+
 def test_missing_cells_are_refused_where_the_student_refuses_them(binary, tmp_path):
     X, y = binary
     for student in (

@@ -22,8 +22,15 @@ def make_predict_proba(student: dict[str, Any]) -> Callable[[Any], list[list[flo
         """
         if type(rows) is not list and hasattr(rows, "columns"):
             rows = read_frame(student, rows)
-        if len(rows) == 1:
-            return [one(rows[0])]
+        try:
+            alone = rows[0] if len(rows) == 1 else None
+        except (TypeError, LookupError) as error:
+            raise TypeError(
+                f"got {rows!r} for rows; expected a list of rows, an array or a frame. "
+                "Pass list(rows) of an iterator, [row] for a single row"
+            ) from error
+        if alone is not None:
+            return [one(alone)]
         return many(rows) if len(rows) else []
 
     return predict_proba

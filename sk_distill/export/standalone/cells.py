@@ -23,6 +23,9 @@ def is_missing(cell: Any) -> bool:
         return bool(cell != cell)
     except TypeError:
         return True
+    except ValueError:
+        # An array is no cell, which whoever wants a number or a level will say.
+        return False
 
 
 def read_number(column: dict[str, Any], cell: Any, allow_missing: bool) -> float:
@@ -51,8 +54,24 @@ def find_level(codes: dict[Any, int], cell: Any) -> int:
     return codes.get(None if is_missing(cell) else cell, len(codes))
 
 
+def check_level(column: dict[str, Any], cell: Any) -> None:
+    """Raise unless a cell may be a level, which has a hash."""
+    try:
+        hash(cell)
+    except TypeError as error:
+        raise TypeError(
+            f"column {column['name']!r} holds {cell!r}; expected a level, or None "
+            "where it is missing"
+        ) from error
+
+
 def check_row(columns: list[dict[str, Any]], row: Any) -> None:
     """Raise unless a row has a cell for each column."""
+    if isinstance(row, dict):
+        raise TypeError(
+            f"got the dict {row!r} for a row; expected a sequence of {len(columns)} "
+            "cells. Pass [row[name] for name in COLUMNS]"
+        )
     if isinstance(row, str) or not hasattr(row, "__len__"):
         raise TypeError(
             f"got {row!r} for a row; expected a sequence of {len(columns)} cells. Pass "

@@ -13,6 +13,7 @@ import numpy as np
 from sk_distill.export.standalone.cells import (
     LARGEST,
     MOST_DEVIATIONS,
+    check_level,
     check_row,
     find_level,
     read_number,
@@ -120,7 +121,12 @@ def make_answers(student: dict[str, Any]) -> tuple[Callable, Callable]:
         return [read_number(columns[j], row[j], allow_missing) for j in numeric]
 
     def find(row: Any) -> list[int]:
-        return [find_level(codes, row[j]) for j, codes in levels]
+        try:
+            return [find_level(codes, row[j]) for j, codes in levels]
+        except TypeError:
+            for j, _ in levels:
+                check_level(columns[j], row[j])
+            raise
 
     # Unlike many rows, one is not guarded against numpy's warnings, for the time that
     # takes: infinity warns before it is refused, and so may numbers beyond 1e154.
@@ -129,7 +135,7 @@ def make_answers(student: dict[str, Any]) -> tuple[Callable, Callable]:
             if len(row) != n_columns:
                 raise ValueError
             x = array([row[j] for j in numeric] if levels else row, float)
-        except (TypeError, ValueError, OverflowError):
+        except (TypeError, ValueError, OverflowError, LookupError):
             x = array(read(row))
         codes = array(find(row)) if levels else None
         logits = finish(first_of_one(x, codes)).tolist()

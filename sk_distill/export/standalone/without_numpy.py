@@ -17,13 +17,13 @@ from sk_distill.export.standalone.cells import (
 
 def make_answers(student: dict[str, Any]) -> tuple[Callable, Callable]:
     """Return the functions from one row to its probabilities, and from many rows."""
-    columns = student["columns"]
+    columns, n_columns = student["columns"], len(student["columns"])
     outputs = list(zip(student["coef"], student["intercept"], strict=True))
 
     def one(row: Any) -> list[float]:
-        if hasattr(row, "tolist"):
-            row = row.tolist()
-        check_row(columns, row)
+        if type(row) is not list or len(row) != n_columns:
+            row = row.tolist() if hasattr(row, "tolist") else row
+            check_row(columns, row)
         try:
             logits = [sum(map(mul, coef, row), start) for coef, start in outputs]
             # A sum is no number where one of its terms is none.
