@@ -6,9 +6,10 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.utils.validation import check_memory, validate_data
+from sklearn.utils.validation import check_memory
 
 from sk_distill.distilled_base import BaseDistilledClassifier, allows_missing
+from sk_distill.encoding import check_columns
 from sk_distill.joint import SCHEDULES, check_joint, fit_jointly
 from sk_distill.knowledge import check_knowledge
 from sk_distill.networks.parameters import check_loss, check_objective, weigh_rows
@@ -306,7 +307,7 @@ class DistilledClassifier(BaseDistilledClassifier):
             check_seed(self, self.random_state)
             check_jobs(self, self.n_jobs)
             check_cache(self, self.memory)
-            validate_data(self, X, skip_check_array=True)
+            check_columns(self, X)
             student = prepare_student(self, self.student, self.verbose)
             student._check_objective(self.temperature, self.loss)
             question = self._check_inquiry(

@@ -19,11 +19,11 @@ from sklearn.utils.metadata_routing import (
     process_routing,
 )
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_memory, validate_data
+from sklearn.utils.validation import check_memory
 
 from sk_distill._sklearn import num_samples
 from sk_distill.diagram import teacher_to_student
-from sk_distill.encoding import Table, check_table
+from sk_distill.encoding import Table, check_columns, check_table
 from sk_distill.knowledge import Inquiry, check_inside
 from sk_distill.progress import WatchedMixin
 from sk_distill.seeding import seed_parts
@@ -245,7 +245,7 @@ class BaseDistilledClassifier(WatchedMixin, ClassifierMixin, BaseEstimator):
                     f"{name_of(self)}: transfer_set has no rows. Pass None, or rows."
                 )
             try:
-                validate_data(self, transfer_set, reset=False, skip_check_array=True)
+                check_columns(self, transfer_set, reset=False)
                 student._read_transfer(transfer_set, table)
             except (ValueError, TypeError) as error:
                 raise type(error)(

@@ -12,7 +12,6 @@ from joblib import Parallel, delayed
 from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import indexable
-from sklearn.utils.validation import validate_data
 
 from sk_distill.candidates import (
     SELECTIONS,
@@ -23,6 +22,7 @@ from sk_distill.candidates import (
     tabulate,
 )
 from sk_distill.distilled_base import BaseDistilledClassifier, allows_missing
+from sk_distill.encoding import check_columns
 from sk_distill.exceptions import DistillationWarning
 from sk_distill.folds import Fold, make_folds, score_folds, share_out
 from sk_distill.knowledge import check_knowledge
@@ -269,7 +269,7 @@ class DistilledClassifierCV(BaseDistilledClassifier):
             check_seed(self, self.random_state)
             check_jobs(self, self.n_jobs)
             check_cache(self, self.memory)
-            validate_data(self, X, skip_check_array=True)
+            check_columns(self, X)
             (X,) = indexable(X)
             student = prepare_student(self, self.student, self.verbose)
             for temperature in grid.temperatures.tolist():

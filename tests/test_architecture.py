@@ -112,6 +112,7 @@ MAY_IMPORT = {
     },
     "distilled": {
         "distilled_base",
+        "encoding",
         "joint",
         "knowledge",
         "networks",
@@ -135,6 +136,7 @@ MAY_IMPORT = {
     "distilled_cv": {
         "candidates",
         "distilled_base",
+        "encoding",
         "folds",
         "knowledge",
         "networks",

@@ -3,6 +3,7 @@
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_array_equal
 from scipy.sparse import csr_array
@@ -62,6 +63,25 @@ def changed(array, index, value):
 def test_rows_that_are_not_finite(kind, value):
     with pytest.raises(ValueError, match=r"Input X contains (NaN|infinity)"):
         kind(encoding=None).fit(changed(X, (3, 1), value), Y)
+
+
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("text", [False, True])
+def test_two_columns_of_one_name(name, text):
+    """The error was of another package's, and named no estimator."""
+    frame = pd.DataFrame(X, columns=["a", "b", "c", "d"])
+    if text:
+        frame["d"] = np.where(frame["d"] > 1, "wide", "narrow")
+    twice = frame.set_axis(["a", "b", "a", "b"], axis=1)
+    message = says(f"{name}: X has more than one", "['a', 'b']", "X.columns = ")
+    with pytest.raises(ValueError, match=message):
+        ALL[name]().fit(twice, Y)
+    if text:
+        return
+    model = ALL[name]().fit(frame, Y)
+    student = name if name != "DistilledClassifier" else "LinearStudent"
+    with pytest.raises(ValueError, match=f"{student}: X has more than one column of"):
+        model.predict(twice)
 
 
 def test_rows_that_the_student_refuses_fit_no_teacher():

@@ -4,6 +4,7 @@ from sk_distill.encoding.appending import append_rows
 from sk_distill.encoding.encoder import TableEncoder
 from sk_distill.encoding.table import (
     Table,
+    check_columns,
     check_table,
     table_like,
     takes_new_numbers,
@@ -20,6 +21,7 @@ __all__ = [
     "Table",
     "TableEncoder",
     "append_rows",
+    "check_columns",
     "check_table",
     "table_like",
     "takes_new_numbers",

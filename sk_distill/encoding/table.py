@@ -67,6 +67,30 @@ class Table:
         return Table(self.numbers[rows], categories)
 
 
+def check_columns(estimator: BaseEstimator, X: Any, *, reset: bool = True) -> None:
+    """Learn the number and the names of the columns, or check them.
+
+    Raises
+    ------
+    ValueError
+        For names that occur twice, and for other columns than before.
+    """
+    _check_names(estimator, X)
+    validate_data(estimator, X, reset=reset, skip_check_array=True)
+
+
+def _check_names(owner: object, X: Any) -> None:
+    """Raise for a frame of pandas in which a name occurs twice."""
+    if not nw.dependencies.is_pandas_dataframe(X) or X.columns.is_unique:
+        return
+    names = X.columns[X.columns.duplicated()].unique().tolist()
+    raise ValueError(
+        f"{name_of(owner)}: X has more than one column of the names {names}; expected "
+        "a name of its own for each. Rename them, e.g. X.columns = "
+        "[f'x{j}' for j in range(X.shape[1])]."
+    )
+
+
 def check_table(
     estimator: BaseEstimator,
     X: Any,
@@ -99,6 +123,7 @@ def check_table(
     TypeError, ValueError
         For other columns than before, and for cells that are no use.
     """
+    _check_names(estimator, X)
     if not isinstance(X, np.ndarray) and is_list_of_text(X):
         X = np.array(X, dtype=object)
     if isinstance(X, np.ndarray) and X.dtype.kind in "mM":

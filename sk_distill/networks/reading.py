@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import Tags
-from sklearn.utils.validation import validate_data
 
-from sk_distill.encoding import Table, check_table
+from sk_distill.encoding import Table, check_columns, check_table
 from sk_distill.networks.answering import AnsweringClassifier
 from sk_distill.networks.knowledge import Knowledge
 from sk_distill.networks.parameters import weigh_rows
@@ -109,7 +108,7 @@ class ReadingClassifier(AnsweringClassifier):
 
     def _check_columns_of_earlier_fit(self, X: Any) -> None:
         try:
-            validate_data(self, X, reset=False, skip_check_array=True)
+            check_columns(self, X, reset=False)
         except ValueError as error:
             raise ValueError(
                 f"{name_of(self)}: warm_start=True goes on with the columns of the "

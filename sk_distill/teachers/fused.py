@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils import Tags, get_tags, indexable
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from sk_distill._sklearn import safe_indexing
+from sk_distill.encoding import check_columns
 from sk_distill.inference import MostProbableMixin
 from sk_distill.networks.mlp import write_weights
 from sk_distill.networks.module import ModuleClassifier
@@ -155,7 +156,7 @@ class FusedTeacher(MostProbableMixin, ClassifierMixin, BaseEstimator):
             check_integer(self, "n_teachers", self.n_teachers, 2)
             check_integer(self, "fine_tuning_epochs", self.fine_tuning_epochs, 0)
             check_seed(self, self.random_state)
-            validate_data(self, X, skip_check_array=True)
+            check_columns(self, X)
             table = estimator._check_before_fit(X)
             classes, codes = encode_labels(self, table, y)
             weight = check_sample_weight(self, sample_weight, len(codes))

@@ -15,9 +15,10 @@ from sklearn.utils.metadata_routing import (
     MethodMapping,
     process_routing,
 )
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from sk_distill._sklearn import BaseComposition
+from sk_distill.encoding import check_columns
 from sk_distill.inference import MostProbableMixin
 from sk_distill.knowledge import ONLY_PROBABILITIES
 from sk_distill.seeding import isolated_seed, seed_parts
@@ -194,7 +195,7 @@ class VotingTeacher(MostProbableMixin, ClassifierMixin, BaseComposition):
             check_choice(self, "average", self.average, ("probabilities", "logits"))
             check_jobs(self, self.n_jobs)
             check_seed(self, self.random_state)
-            validate_data(self, X, skip_check_array=True)
+            check_columns(self, X)
             classes, codes = encode_labels(self, X, y)
             row_weight = check_sample_weight(self, sample_weight, len(codes))
             seeds = self._seed_members(members)
