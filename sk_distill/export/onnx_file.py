@@ -6,11 +6,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from sklearn.pipeline import Pipeline
-from sklearn.utils.validation import check_is_fitted
-
 from sk_distill._optional import import_optional
-from sk_distill.export.reading import shipped_student
+from sk_distill.export.onnx_steps import fed_by_columns, shipped_model, takes_columns
 
 # Not the newest: runtimes of the years before read it too.
 _OPSETS = {"": 17, "ai.onnx.ml": 3}
@@ -39,8 +36,8 @@ def to_onnx(estimator: Any, path: str | PathLike[str]) -> None:
         For an estimator that is not fitted.
     ValueError
         For labels that are neither strings nor whole numbers, a column that is named
-        like an output, and a categorical column whose levels are of several types or
-        are numbers of which two are one in float32.
+        like an output or that skl2onnx would leave out, and a categorical column whose
+        levels are of several types or are numbers of which two are one in float32.
 
     Notes
     -----
@@ -62,7 +59,7 @@ def to_onnx(estimator: Any, path: str | PathLike[str]) -> None:
 
     In a pipeline a column is one of strings if the step that gets it has learnt so: by
     an encoder's ``categories_``, an imputer's ``statistics_`` or, where all before it
-    pass the column through, the student's levels. A column that no step
+    pass the column through, the student's levels. A column that no ColumnTransformer
     uses is no input.
 
     The outputs are ``"label"`` of shape ``(n_rows,)``, int64 or string, and
@@ -92,7 +89,7 @@ def to_onnx(estimator: Any, path: str | PathLike[str]) -> None:
     from sk_distill.export.onnx_converters import register_converters
     from sk_distill.export.onnx_inputs import input_types
 
-    model = _shipped(estimator)
+    model = shipped_model(estimator)
     inputs = input_types(model)
     for name, _ in inputs:
         if name in ("label", "probabilities"):
@@ -100,6 +97,8 @@ def to_onnx(estimator: Any, path: str | PathLike[str]) -> None:
                 f"to_onnx: a column is named {name!r}, as an output is; expected other "
                 "names. Fit on frame.rename(columns=...)."
             )
+    if len(inputs) > 1 and len({type(kind) for _, kind in inputs}) == 1:
+        model = fed_by_columns(model, len(inputs))
     register_converters()
     graph = skl2onnx.to_onnx(
         model,
@@ -107,12 +106,19 @@ def to_onnx(estimator: Any, path: str | PathLike[str]) -> None:
         target_opset=_OPSETS,
         options={"zipmap": False},
     )
-    _name_inputs(graph.graph, [name for name, _ in inputs])
+    unused = _name_inputs(graph.graph, [name for name, _ in inputs])
+    if unused and not takes_columns(model):
+        raise ValueError(
+            f"to_onnx: skl2onnx leaves out the columns {unused} of a frame of text "
+            "and numbers; expected a first step that takes all of them. Let a "
+            "ColumnTransformer be the first step, which hands the columns to the "
+            "others, or fit on an array of numbers."
+        )
     Path(path).write_bytes(graph.SerializeToString())
 
 
-def _name_inputs(graph: Any, names: list[str]) -> None:
-    """Give the inputs the columns' names, and drop those that nothing uses.
+def _name_inputs(graph: Any, names: list[str]) -> list[str]:
+    """Give the inputs the columns' names; drop and return those that nothing uses.
 
     skl2onnx names them anew where a name is more than letters.
     """
@@ -127,29 +133,4 @@ def _name_inputs(graph: Any, names: list[str]) -> None:
         value.name = name_of[value.name]
     del graph.input[:]
     graph.input.extend(inputs)
-
-
-def _shipped(estimator: Any) -> Any:
-    """Return what is to be converted: no part of it is a distilled classifier."""
-    if not isinstance(estimator, Pipeline):
-        return shipped_student(estimator, caller="to_onnx")
-    check_is_fitted(estimator)
-    *before, (name, last) = estimator.steps
-    student = shipped_student(last, caller="to_onnx")
-    return Pipeline([*_steps_that_act(before), (name, student)])
-
-
-def _steps_that_act(steps: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
-    """Return the steps of a pipeline without those that pass rows through.
-
-    skl2onnx knows none of these, in a pipeline within one neither.
-    """
-    acting = []
-    for name, step in steps:
-        if isinstance(step, Pipeline):
-            within = _steps_that_act(step.steps)
-            if within:
-                acting.append((name, Pipeline(within)))
-        elif step not in ("passthrough", None):
-            acting.append((name, step))
-    return acting
+    return [name for name in names if name not in {value.name for value in inputs}]

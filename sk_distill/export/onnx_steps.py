@@ -1,0 +1,87 @@
+"""What skl2onnx is asked to convert: steps that it knows, fed as it feeds them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.compose import ColumnTransformer
+from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
+from sklearn.utils.validation import check_is_fitted
+
+from sk_distill.export.reading import BUILT_IN, shipped_student
+
+# In a graph these take an input for each column; of the others many look at one input.
+_TAKES_COLUMNS = (ColumnTransformer, OneHotEncoder, OrdinalEncoder, *BUILT_IN)
+
+
+def shipped_model(estimator: Any) -> Any:
+    """Return what is to be converted: no part of it is a distilled classifier."""
+    if not isinstance(estimator, Pipeline):
+        return shipped_student(estimator, caller="to_onnx")
+    check_is_fitted(estimator)
+    *before, (name, last) = estimator.steps
+    student = shipped_student(last, caller="to_onnx")
+    return Pipeline([*_steps_that_act(before), (name, student)])
+
+
+def _steps_that_act(steps: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
+    """Return the steps of a pipeline without those that pass rows through.
+
+    skl2onnx knows none of these, in a pipeline within one neither.
+    """
+    acting = []
+    for name, step in steps:
+        if isinstance(step, Pipeline):
+            within = _steps_that_act(step.steps)
+            if within:
+                acting.append((name, Pipeline(within)))
+        elif step not in ("passthrough", None):
+            acting.append((name, step))
+    return acting
+
+
+def takes_columns(model: Any) -> bool:
+    """Whether all that gets the table, in a graph, takes an input for each column."""
+    if isinstance(model, Pipeline):
+        return takes_columns(model.steps[0][1])
+    if isinstance(model, FeatureUnion):
+        return all(takes_columns(part) for _, part in model.transformer_list)
+    return isinstance(model, _TAKES_COLUMNS)
+
+
+def fed_by_columns(model: Any, n_columns: int) -> Any:
+    """Return a model before which the inputs become one tensor, where it needs that.
+
+    Parameters
+    ----------
+    model : estimator or Pipeline
+        It is fitted.
+    n_columns : int
+        The inputs, one for each column and all of one type.
+    """
+    if takes_columns(model):
+        return model
+    if isinstance(model, Pipeline):
+        (name, first), *others = model.steps
+        if not isinstance(first, Pipeline | FeatureUnion):
+            return Pipeline([("columns", _joined(n_columns)), *model.steps])
+        return Pipeline([(name, fed_by_columns(first, n_columns)), *others])
+    if isinstance(model, FeatureUnion):
+        parts = [
+            (name, fed_by_columns(part, n_columns))
+            for name, part in model.transformer_list
+            if part != "drop"
+        ]
+        return FeatureUnion(parts, transformer_weights=model.transformer_weights)
+    joined = _joined(n_columns)
+    if model == "passthrough":
+        return joined
+    return Pipeline([("columns", joined), ("step", model)])
+
+
+def _joined(n_columns: int) -> ColumnTransformer:
+    """Return what skl2onnx turns into the columns beside each other."""
+    everything = [("all", "passthrough", slice(0, n_columns))]
+    return ColumnTransformer(everything).fit(np.zeros((1, n_columns)))
