@@ -16,7 +16,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_selection import SelectKBest, VarianceThreshold
-from sklearn.impute import SimpleImputer
+from sklearn.impute import KNNImputer, SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
@@ -29,6 +29,7 @@ from sklearn.preprocessing import (
     PolynomialFeatures,
     PowerTransformer,
     QuantileTransformer,
+    SplineTransformer,
     StandardScaler,
     TargetEncoder,
 )
@@ -455,6 +456,51 @@ def test_no_column_is_left_out_unseen(path):
     with pytest.raises(
         ValueError, match=r"leaves out the columns \['eye color'\] .* a C"
     ):
+        to_onnx(model, path)
+    assert not path.exists()
+
+
+def on_frame(X):
+    return pd.DataFrame(X, columns=[f"c{j}" for j in range(X.shape[1])])
+
+
+@pytest.mark.parametrize("table_of", [np.asarray, on_frame])
+@pytest.mark.parametrize(
+    ("step", "message"),
+    [
+        (SelectKBest(k=1), r"step 'scale__last', a SelectKBest \(InferenceError: "),
+        (KNNImputer(), r"step 'scale__last', a KNNImputer \(AssertionError: "),
+        (
+            SplineTransformer(),
+            r"step .scale__last., a SplineTransformer \(MissingShapeCalculator: ",
+        ),
+    ],
+    ids=["not loaded", "newer", "unknown"],
+)
+def test_steps_of_which_there_is_no_valid_graph(step, message, table_of, binary, path):
+    """Where the first column alone was picked, no runtime loaded what was written."""
+    X = table_of(binary[0])
+    steps = [("first", StandardScaler()), ("last", step)]
+    model = Pipeline([("scale", Pipeline(steps)), ("student", LinearStudent())])
+    model.fit(X, binary[0][:, 0] > 0)
+    path.write_text("what was there")
+    with pytest.raises(ValueError, match=f"to_onnx: .* of {message}") as raised:
+        to_onnx(model, path)
+    assert "to_onnx(pipeline[-1], path)" in str(raised.value)
+    assert raised.value.__cause__ is not None
+    assert path.read_text() == "what was there"
+    # What the message says to do.
+    rows = pd.DataFrame(model[:-1].transform(X)).to_numpy()
+    to_onnx(model[-1], path)
+    _, proba = ask(onnxruntime.InferenceSession(path), rows)
+    assert_allclose(proba, model.predict_proba(X), atol=1e-5)
+
+
+def test_students_of_which_there_is_no_valid_graph(binary, path):
+    student = make_pipeline(StandardScaler(), LogisticRegression())
+    model = DistilledClassifier(GaussianNB(), student).fit(*binary)
+    model.student_.steps.insert(1, ("spline", SplineTransformer().fit(binary[0])))
+    with pytest.raises(ValueError, match=r"the student, a Pipeline .* classifier"):
         to_onnx(model, path)
     assert not path.exists()
 

@@ -7,10 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from sk_distill._optional import import_optional
-from sk_distill.export.onnx_steps import fed_by_columns, shipped_model, takes_columns
-
-# Not the newest: runtimes of the years before read it too.
-_OPSETS = {"": 17, "ai.onnx.ml": 3}
+from sk_distill.export.onnx_conversion import checked_graph
+from sk_distill.export.onnx_steps import shipped_pipeline, takes_columns
 
 
 def to_onnx(estimator: Any, path: str | PathLike[str]) -> None:
@@ -37,7 +35,9 @@ def to_onnx(estimator: Any, path: str | PathLike[str]) -> None:
     ValueError
         For labels that are neither strings nor whole numbers, a column that is named
         like an output or that skl2onnx would leave out, and a categorical column whose
-        levels are of several types or are numbers of which two are one in float32.
+        levels are of several types or are numbers of which two are one in float32. For
+        a step or a student from elsewhere of which skl2onnx makes no graph, or none
+        that a runtime can load; a file that is there stays.
 
     Notes
     -----
@@ -85,29 +85,22 @@ def to_onnx(estimator: Any, path: str | PathLike[str]) -> None:
     >>> bool(np.abs(proba - student.predict_proba(X)).max() < 1e-5)
     True
     """
-    skl2onnx = import_optional("skl2onnx", extra="onnx", needed_by="to_onnx")
+    import_optional("skl2onnx", extra="onnx", needed_by="to_onnx")
     from sk_distill.export.onnx_converters import register_converters
-    from sk_distill.export.onnx_inputs import input_types
+    from sk_distill.export.onnx_inputs import are_alike, input_types
 
-    model = shipped_model(estimator)
-    inputs = input_types(model)
+    pipeline = shipped_pipeline(estimator)
+    inputs = input_types(pipeline)
     for name, _ in inputs:
         if name in ("label", "probabilities"):
             raise ValueError(
                 f"to_onnx: a column is named {name!r}, as an output is; expected other "
                 "names. Fit on frame.rename(columns=...)."
             )
-    if len(inputs) > 1 and len({type(kind) for _, kind in inputs}) == 1:
-        model = fed_by_columns(model, len(inputs))
     register_converters()
-    graph = skl2onnx.to_onnx(
-        model,
-        initial_types=inputs,
-        target_opset=_OPSETS,
-        options={"zipmap": False},
-    )
+    graph = checked_graph(pipeline, inputs)
     unused = _name_inputs(graph.graph, [name for name, _ in inputs])
-    if unused and not takes_columns(model):
+    if unused and not (are_alike(inputs) or takes_columns(pipeline)):
         raise ValueError(
             f"to_onnx: skl2onnx leaves out the columns {unused} of a frame of text "
             "and numbers; expected a first step that takes all of them. Let a "

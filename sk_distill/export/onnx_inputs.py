@@ -35,6 +35,11 @@ def input_types(estimator: Any) -> list[tuple[str, Any]]:
     ]
 
 
+def are_alike(inputs: list[tuple[str, Any]]) -> bool:
+    """Whether all inputs are text, or all are numbers."""
+    return len({type(kind) for _, kind in inputs}) == 1
+
+
 def text_columns(part: Any, text_outputs: set[int]) -> set[int]:
     """Return which columns that a fitted part gets hold text, by what has been learnt.
 

@@ -16,10 +16,14 @@ from sk_distill.export.reading import BUILT_IN, shipped_student
 _TAKES_COLUMNS = (ColumnTransformer, OneHotEncoder, OrdinalEncoder, *BUILT_IN)
 
 
-def shipped_model(estimator: Any) -> Any:
-    """Return what is to be converted: no part of it is a distilled classifier."""
+def shipped_pipeline(estimator: Any) -> Pipeline:
+    """Return what is to be converted: steps that act, and after them the student.
+
+    No part of it is a distilled classifier.
+    """
     if not isinstance(estimator, Pipeline):
-        return shipped_student(estimator, caller="to_onnx")
+        student = shipped_student(estimator, caller="to_onnx")
+        return Pipeline([("student", student)])
     check_is_fitted(estimator)
     *before, (name, last) = estimator.steps
     student = shipped_student(last, caller="to_onnx")
@@ -59,9 +63,9 @@ def fed_by_columns(model: Any, n_columns: int) -> Any:
     model : estimator or Pipeline
         It is fitted.
     n_columns : int
-        The inputs, one for each column and all of one type.
+        The inputs, which are all of one type.
     """
-    if takes_columns(model):
+    if n_columns == 1 or takes_columns(model):
         return model
     if isinstance(model, Pipeline):
         (name, first), *others = model.steps
