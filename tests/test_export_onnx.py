@@ -36,6 +36,7 @@ from sklearn.preprocessing import (
 from sklearn.tree import DecisionTreeClassifier
 
 from sk_distill import (
+    DistillationWarning,
     DistilledClassifier,
     DistilledClassifierCV,
     LinearStudent,
@@ -139,11 +140,49 @@ def test_arrays_of_numbers(encoding, hidden, binary, path):
         assert_same(session, student, gaps)
 
 
+@pytest.mark.filterwarnings("ignore:to_onnx. columns .0, 1. lose digits")
 def test_columns_far_from_zero_keep_their_digits(path):
     rng = np.random.default_rng(0)
     X = rng.normal(1e5, 1.0, size=(200, 2)).astype(np.float32)
     student = LinearStudent().fit(X, X[:, 0] > 1e5)
     assert_same(session_of(student, path), student, X)
+
+
+@pytest.mark.parametrize("in_pipeline", [False, True])
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_columns_that_float32_has_too_few_digits_for(encoding, in_pipeline, path):
+    """Of whole numbers around 1e9 answers were wrong by 0.27, and nothing was said."""
+    rng = np.random.default_rng(0)
+    noise = rng.normal(size=300)
+    frame = pd.DataFrame(
+        {
+            "plain": noise,
+            "far": 1e5 + 300 * noise,
+            "too far": 1e9 + 300 * noise,
+            "tiny": 1e-60 * noise,
+            "huge": 1e300 * noise,
+            "year": rng.integers(1990, 2030, 300),
+            "constant": 123456,
+            "flag": noise > 0,
+            "gaps": np.where(noise > 1, np.nan, noise),
+            "empty": np.nan,
+            "text": rng.choice([*"ab"], 300),
+        }
+    )
+    student = student_of(encoding, ()).fit(frame, noise > 0.1)
+    model = Pipeline([("all", "passthrough"), ("student", student)])
+    message = r"columns \['too far', 'tiny', 'huge'\] lose digits in .* Before fitting"
+    with pytest.warns(DistillationWarning, match=message) as record:
+        to_onnx(model if in_pipeline else student, path)
+    assert record[0].filename == __file__
+    nameless = clone(student).fit(frame[["flag", "too far"]].to_numpy(float), noise > 0)
+    with pytest.warns(DistillationWarning, match=r"columns \[1\] lose digits"):
+        to_onnx(nameless, path)
+
+
+def test_of_numbers_taken_as_they_are_no_spread_is_known(path):
+    X = 1e9 + np.arange(20.0)[:, None]
+    to_onnx(LinearStudent(encoding=None).fit(X - 1e9, X[:, 0] > 1e9 + 9), path)
 
 
 @pytest.mark.parametrize("dtype", ["float16", "int8", "float32"])

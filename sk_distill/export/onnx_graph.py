@@ -186,7 +186,7 @@ def _units(
     for part in _in_two(units.shift):
         moved = graph.node("Sub", [moved, graph.constant(part[:, None])])
     # In columns of tiny numbers a width may be less than float32 has.
-    width = np.maximum(units.width, np.finfo(np.float32).tiny).astype(np.float32)
+    width = _float32(np.maximum(units.width, np.finfo(np.float32).tiny))
     moved = graph.node("Div", [moved, graph.constant(width[:, None])])
     bounds = [graph.constant(np.float32(bound)) for bound in (units.low, units.high)]
     clipped = graph.node("Clip", [moved, *bounds])
@@ -200,8 +200,15 @@ def _in_two(values: NDArray[np.float64]) -> list[NDArray[np.float32]]:
     What is left of a float32 cell when first the one and then the other is taken from
     it has float32's digits, however far from zero they are.
     """
-    most = values.astype(np.float32)
-    return [most, (values - most).astype(np.float32)]
+    most = _float32(values)
+    return [most, _float32(values - most)]
+
+
+def _float32(values: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Return finite numbers for finite ones: what is infinite makes NaN of a cell."""
+    most = float(np.finfo(np.float32).max)
+    bounded = np.where(np.isfinite(values), np.clip(values, -most, most), values)
+    return bounded.astype(np.float32)
 
 
 def _slots(graph: Graph, column: str, levels: Levels) -> str:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
 
+from sk_distill.encoding import TableEncoder
+from sk_distill.exceptions import DistillationWarning
 from sk_distill.export.levels import levels_of
 from sk_distill.export.reading import BUILT_IN
+
+# A column is told of whose numbers float32 moves by more of a deviation than this.
+_MOST_ROUNDING = 1e-3
 
 
 def input_types(estimator: Any) -> list[tuple[str, Any]]:
@@ -87,3 +93,48 @@ def _places(part: ColumnTransformer, picked: Any) -> list[int]:
         of_name = {name: place for place, name in enumerate(part.feature_names_in_)}
         return [of_name[name] for name in picked]
     return np.atleast_1d(np.arange(part.n_features_in_)[picked]).tolist()
+
+
+def warn_of_rounding(student: Any) -> None:
+    """Tell the user of numeric columns that float32 has too few digits for.
+
+    Parameters
+    ----------
+    student : student or classifier
+        It is fitted. What one from elsewhere has seen is not known.
+    """
+    if not isinstance(student, BUILT_IN) or not student.encoder_.scales_:
+        return
+    encoder = student.encoder_
+    names = getattr(student, "feature_names_in_", np.arange(student.n_features_in_))
+    lost = [j for j in encoder.numeric_.tolist() if _is_lost(encoder, j)]
+    if lost:
+        warnings.warn(
+            f"to_onnx: columns {names[lost].tolist()} lose digits in float32, which a "
+            "graph calculates in: their numbers move by more than a thousandth of "
+            "their spread, and the graph's answers differ from the student's. Before "
+            "fitting subtract a constant from such a column, or multiply it by one; or "
+            "use to_python, which calculates in float64.",
+            DistillationWarning,
+            stacklevel=3,
+        )
+
+
+def _is_lost(encoder: TableEncoder, j: int) -> bool:
+    """Whether float32's numbers are far apart where most of a column's are."""
+    mean, scale = encoder.mean_[j], encoder.scale_[j]
+    with np.errstate(over="ignore", invalid="ignore"):
+        if j in encoder.edges_:
+            edges = encoder.edges_[j]
+            if not np.isfinite(edges).all():
+                # Of a column that never varies no number matters.
+                return False
+            # Quartiles, which a single cell far away does not move.
+            low, mean, high = np.percentile(edges, [25, 50, 75])
+            scale = high - low
+        elif scale == 1 and np.float32(mean) == mean:
+            # A column that never varies, as a rule: of one number nothing is rounded.
+            return False
+        gap = np.spacing(np.float32(abs(mean) + 3 * scale))
+    # Beyond float32's range the gap is no number.
+    return not gap <= _MOST_ROUNDING * scale
