@@ -592,10 +592,11 @@ def test_what_is_not_exported(binary, path):
 def test_names_and_labels_that_cannot_be_written(
     binary, mixed_frame, mixed_labels, path
 ):
-    frame = mixed_frame[["flag", "whole"]].set_axis(["flag", "label"], axis=1)
-    student = LinearStudent().fit(frame, mixed_labels)
-    with pytest.raises(ValueError, match=r"a column is named 'label', as an output is"):
-        to_onnx(student, path)
+    for name, what in [("label", "as an output is"), ("", "which is no name of an i")]:
+        frame = mixed_frame[["flag", "whole"]].set_axis(["flag", name], axis=1)
+        student = LinearStudent().fit(frame, mixed_labels)
+        with pytest.raises(ValueError, match=f"a column is named '{name}', {what}"):
+            to_onnx(student, path)
     student = LinearStudent().fit(*binary)
     student.classes_ = np.array([("a",), 1], dtype=object)
     with pytest.raises(ValueError, match="expected strings or whole numbers"):

@@ -40,10 +40,10 @@ def to_onnx(estimator: Any, path: str | PathLike[str]) -> None:
         For an estimator that is not fitted.
     ValueError
         For labels that are neither strings nor whole numbers, a column that is named
-        like an output or that skl2onnx would leave out, and a categorical column whose
-        levels are of several types or are numbers of which two are one in float32. For
-        a step or a student from elsewhere of which skl2onnx makes no graph, or none
-        that a runtime can load; a file that is there stays.
+        ``""`` or like an output or that skl2onnx would leave out, and a categorical
+        column whose levels are of several types or are numbers of which two are one in
+        float32. For a step or a student from elsewhere of which skl2onnx makes no
+        graph, or none that a runtime can load; a file that is there stays.
 
     Notes
     -----
@@ -97,12 +97,7 @@ def to_onnx(estimator: Any, path: str | PathLike[str]) -> None:
 
     pipeline = shipped_pipeline(estimator)
     inputs = input_types(pipeline)
-    for name, _ in inputs:
-        if name in ("label", "probabilities"):
-            raise ValueError(
-                f"to_onnx: a column is named {name!r}, as an output is; expected other "
-                "names. Fit on frame.rename(columns=...)."
-            )
+    _check_names([name for name, _ in inputs])
     register_converters()
     graph = checked_graph(pipeline, inputs)
     unused = _name_inputs(graph.graph, [name for name, _ in inputs])
@@ -115,6 +110,17 @@ def to_onnx(estimator: Any, path: str | PathLike[str]) -> None:
         )
     warn_of_rounding(pipeline[-1])
     Path(path).write_bytes(graph.SerializeToString())
+
+
+def _check_names(names: list[str]) -> None:
+    """Refuse columns whose names cannot be those of inputs."""
+    for name in names:
+        if name in ("", "label", "probabilities"):
+            what = "as an output is" if name else "which is no name of an input"
+            raise ValueError(
+                f"to_onnx: a column is named {name!r}, {what}; expected other names. "
+                f"Fit on frame.rename(columns={{{name!r}: ...}})."
+            )
 
 
 def _name_inputs(graph: Any, names: list[str]) -> list[str]:
