@@ -62,8 +62,7 @@ def as_onnx(student: Any, folder: Path) -> Form:
 
     from sk_distill.export import to_onnx
 
-    path = folder / "student.onnx"
-    to_onnx(student, path)
+    path = to_onnx(student, folder / "student.onnx")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(

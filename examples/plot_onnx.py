@@ -50,8 +50,7 @@ model = DistilledClassifier(
 # One call
 # --------
 
-path = Path(mkdtemp()) / "student.onnx"
-to_onnx(model, path)
+path = to_onnx(model, Path(mkdtemp()) / "student.onnx")
 session = onnxruntime.InferenceSession(path)
 print(f"{path.name}: {path.stat().st_size:,} bytes")
 for column in session.get_inputs():

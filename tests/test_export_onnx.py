@@ -555,7 +555,7 @@ def test_text_that_comes_as_numbers_is_refused(mixed_frame, mixed_labels, path):
 
 
 def test_the_file_is_for_older_runtimes_too(binary, path):
-    to_onnx(LinearStudent().fit(*binary), str(path))
+    assert to_onnx(LinearStudent().fit(*binary), str(path)) == path
     model = onnx.load(path)
     onnx.checker.check_model(model, full_check=True)
     assert {entry.domain: entry.version for entry in model.opset_import}[""] <= 17

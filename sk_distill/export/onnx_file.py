@@ -11,7 +11,7 @@ from sk_distill.export.onnx_conversion import checked_graph
 from sk_distill.export.onnx_steps import shipped_pipeline, takes_columns
 
 
-def to_onnx(estimator: Any, path: str | PathLike[str]) -> None:
+def to_onnx(estimator: Any, path: str | PathLike[str]) -> Path:
     r"""Write a fitted student to an ONNX file: columns in, label and probabilities out.
 
     Parameters
@@ -23,6 +23,11 @@ def to_onnx(estimator: Any, path: str | PathLike[str]) -> None:
         classifier from elsewhere, are converted by skl2onnx.
     path : str or path
         The file; one that is there is overwritten.
+
+    Returns
+    -------
+    path : Path
+        The file.
 
     Warns
     -----
@@ -83,8 +88,8 @@ def to_onnx(estimator: Any, path: str | PathLike[str]) -> None:
     >>> from sk_distill.export import to_onnx
     >>> X, y = load_wine(return_X_y=True)
     >>> student = MLPStudent((16,), max_iter=20, random_state=0).fit(X, y)
-    >>> to_onnx(student, "student.onnx")
-    >>> session = onnxruntime.InferenceSession("student.onnx")
+    >>> path = to_onnx(student, "student.onnx")
+    >>> session = onnxruntime.InferenceSession(path)
     >>> label, proba = session.run(None, {"X": X.astype(np.float32)})
     >>> bool((label == student.predict(X)).all())
     True
@@ -109,7 +114,9 @@ def to_onnx(estimator: Any, path: str | PathLike[str]) -> None:
             "others, or fit on an array of numbers."
         )
     warn_of_rounding(pipeline[-1])
-    Path(path).write_bytes(graph.SerializeToString())
+    path = Path(path)
+    path.write_bytes(graph.SerializeToString())
+    return path
 
 
 def _check_names(names: list[str]) -> None:
