@@ -135,6 +135,6 @@ def _is_lost(encoder: TableEncoder, j: int) -> bool:
         elif scale == 1 and np.float32(mean) == mean:
             # A column that never varies, as a rule: of one number nothing is rounded.
             return False
-        gap = np.spacing(np.float32(abs(mean) + 3 * scale))
-    # Beyond float32's range the gap is no number.
-    return not gap <= _MOST_ROUNDING * scale
+        gap = float(np.spacing(np.float32(abs(mean) + 3 * scale)))
+    # A number moves by half a gap at most; beyond float32's range that is none.
+    return not gap / 2 <= _MOST_ROUNDING * scale
