@@ -12,7 +12,7 @@ from sklearn.utils.metaestimators import _BaseComposition as BaseComposition
 from sklearn.utils.validation import _num_samples as num_samples
 
 try:
-    from sklearn.callback import CallbackSupportMixin
+    from sklearn.callback import AutoPropagatedCallback, CallbackSupportMixin
     from sklearn.callback._callback_support import callback_management_context
 except ImportError:
 
@@ -28,6 +28,7 @@ __all__ = [
     "check_parameters",
     "count_nodes",
     "has_callbacks",
+    "is_the_deepest",
     "managed_callbacks",
     "num_samples",
     "safe_indexing",
@@ -58,6 +59,20 @@ def takes_sample_weight(scorer: Any) -> bool:
 def has_callbacks(estimator: Any) -> bool:
     """Whether there are callbacks to be told of an estimator's fit."""
     return bool(getattr(estimator, "_skl_callbacks", None))
+
+
+def is_the_deepest(context: Any) -> bool:
+    """Whether callbacks that are handed on to parts are handed on no further."""
+    handed_on = [
+        callback
+        for callback in context._callbacks
+        if isinstance(callback, AutoPropagatedCallback)
+    ]
+    return bool(handed_on) and all(
+        callback.max_propagation_depth is not None
+        and context._propagation_depth >= callback.max_propagation_depth
+        for callback in handed_on
+    )
 
 
 @contextmanager

@@ -61,7 +61,9 @@ def two_columns(proba: Any) -> NDArray[Any]:
     That is how scorers hand the probabilities of two classes to a metric.
     """
     proba = np.asarray(proba)
-    return np.column_stack([1 - proba, proba]) if proba.ndim == 1 else proba
+    if proba.ndim != 1 or proba.dtype.kind not in "biuf":
+        return proba
+    return np.column_stack([1.0 - proba, proba])
 
 
 def one_score_a_class(logits: NDArray[Any]) -> NDArray[np.float64]:

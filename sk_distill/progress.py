@@ -11,6 +11,7 @@ from typing import Any, Self
 from sk_distill._sklearn import (
     CallbackSupportMixin,
     has_callbacks,
+    is_the_deepest,
     managed_callbacks,
 )
 from sk_distill.validation import check_verbose, name_of
@@ -139,7 +140,11 @@ class Task:
         with ExitStack() as stack:
             if self._context is not None and hasattr(part, "set_callbacks"):
                 stack.enter_context(self._context.propagate_callback_context(part))
-                if isinstance(part, WatchedMixin) and not has_callbacks(part):
+                if (
+                    isinstance(part, WatchedMixin)
+                    and not has_callbacks(part)
+                    and is_the_deepest(self._context)
+                ):
                     self._part, self._context.max_subtasks = part, 1
             stack.enter_context(self)
             yield

@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 import skl2onnx
 from numpy.testing import assert_allclose
-from onnx_sessions import ask, assert_same, session_of, student_of
 from skl2onnx.common.data_types import FloatTensorType
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
@@ -23,6 +22,7 @@ from sklearn.preprocessing import (
 )
 from sklearn.tree import DecisionTreeClassifier
 
+from onnx_sessions import ask, assert_same, session_of, student_of
 from sk_distill import (
     DistillationWarning,
     DistilledClassifier,

@@ -6,7 +6,6 @@ import pandas as pd
 import pytest
 import skl2onnx
 from numpy.testing import assert_allclose
-from onnx_sessions import ask, assert_same, session_of, student_of
 from skl2onnx.common.data_types import FloatTensorType
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.compose import ColumnTransformer
@@ -30,6 +29,7 @@ from sklearn.preprocessing import (
 )
 from sklearn.tree import DecisionTreeClassifier
 
+from onnx_sessions import ask, assert_same, session_of, student_of
 from sk_distill import (
     DistilledClassifier,
     LinearStudent,
@@ -149,6 +149,18 @@ SCALE_B = ColumnTransformer([("scale", StandardScaler(), ["b"])])
             ],
             transformer_weights={"pca": 2.0},
         ),
+        FeatureUnion(
+            [
+                ("nothing", make_pipeline("passthrough")),
+                ("scale", make_pipeline("passthrough", StandardScaler())),
+            ]
+        ),
+        ColumnTransformer(
+            [
+                ("nothing", make_pipeline("passthrough"), ["a", "b"]),
+                ("scale", make_pipeline("passthrough", StandardScaler()), ["c", "d"]),
+            ]
+        ),
     ],
     ids=lambda step: type(step).__name__,
 )
@@ -198,8 +210,11 @@ def test_every_column_of_a_frame_reaches_a_student_from_elsewhere(path):
         OneHotEncoder(sparse_output=False, drop="first"),
         OrdinalEncoder(),
         TargetEncoder(),
+        FeatureUnion(
+            [("a", OneHotEncoder(sparse_output=False)), ("b", TargetEncoder())]
+        ),
     ],
-    ids=["one-hot", "infrequent", "but one", "ordinal", "target"],
+    ids=["one-hot", "infrequent", "but one", "ordinal", "target", "union"],
 )
 @pytest.mark.parametrize("with_numbers", [False, True])
 def test_encoders_of_whole_frames(with_numbers, step, path):

@@ -131,25 +131,37 @@ def test_a_callback_can_stop_a_fit(student, step):
     assert student.predict_proba(X).shape == (200, 2)
 
 
-def test_a_callback_that_is_not_handed_on_hears_of_teacher_and_student():
-    """It heard of a teacher and a student, of none of their epochs."""
+@pytest.mark.parametrize("others", [[], [callbacks.ProgressBar()]], ids=["", "a bar"])
+def test_a_callback_that_is_not_handed_on_hears_of_no_epochs(others):
+    """Whoever else is told: beside a bar it heard less than without one."""
     listener = Listener(stop_at="epoch")
     model = DistilledClassifier(NETWORK, STUDENT, random_state=0)
-    model.set_callbacks(listener).fit(X, Y)
+    model.set_callbacks(listener, *others).fit(X, Y)
+    parts = [("fit", "teachers", "teacher"), ("fit", "teachers"), ("fit", "student")]
+    assert listener.ended == [*parts, ("fit",)]
+
+
+def test_a_callback_stops_the_parts_that_it_is_not_handed_on_to():
+    class Shallow(Recorder):
+        max_propagation_depth = 0
+
+    recorder = Shallow(stop_at="epoch")
+    model = DistilledClassifier(NETWORK, STUDENT, random_state=0)
+    model.set_callbacks(recorder).fit(X, Y)
     assert model.student_.n_iter_ == model.teacher_.n_iter_ == 1
     teacher = ("fit", "teachers", "teacher", "MLPTeacher", "epoch")
     student = ("fit", "student", "MLPStudent", "epoch")
-    told = [path for path in listener.ended if path[-1] == "epoch"]
+    told = [path for path in recorder.ended if path[-1] == "epoch"]
     assert told == [teacher, student]
-    assert Counter(listener.begun) == Counter(listener.ended)
+    assert Counter(recorder.begun) == Counter(recorder.ended)
 
 
 @pytest.mark.parametrize("student", [STUDENT, LinearStudent(), NETWORK])
 def test_an_interrupt_of_a_callback_is_raised(student):
     """It was taken for one of skorch's stops: a search went on, one epoch each."""
-    recorder = Recorder(fail_at=3, error=KeyboardInterrupt)
+    recorder = Recorder(fail_at=3, error=KeyboardInterrupt("enough"))
     student = clone(student).set_callbacks(recorder)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt, match="enough"):
         student.fit(X, Y)
     assert recorder.n_running == 0
     assert not hasattr(student, "n_iter_")

@@ -73,6 +73,10 @@ def to_onnx(estimator: Any, path: str | PathLike[str]) -> Path:
     pass the column through, the student's levels. A column that no ColumnTransformer
     uses is no input.
 
+    What skl2onnx makes of the steps before the student calculates in float32 too, and
+    some of it not closely: a PowerTransformer of years, a StandardScaler of time
+    stamps, a QuantileTransformer. Compare the answers for a few of your rows.
+
     The outputs are ``"label"`` of shape ``(n_rows,)``, int64 or string, and
     ``"probabilities"`` of shape ``(n_rows, n_classes)``, float32 in the order of
     ``classes_``. They are those that the student gives to rows in float32, to about

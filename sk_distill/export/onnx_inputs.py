@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.compose import ColumnTransformer
-from sklearn.pipeline import Pipeline
+from sklearn.pipeline import FeatureUnion, Pipeline
 
 from sk_distill.encoding import TableEncoder
 from sk_distill.exceptions import DistillationWarning
@@ -72,6 +72,8 @@ def text_columns(part: Any, text_outputs: set[int]) -> set[int]:
             places = _places(part, picked)
             text |= {places[place] for place in text_columns(inner, of_inner)}
         return text
+    if isinstance(part, FeatureUnion):
+        return _text_of_union(part, text_outputs)
     if isinstance(part, BUILT_IN):
         levels = levels_of(part, caller="to_onnx", dtype=np.float32)
         return {j for j, column in levels.items() if column.is_text}
@@ -83,6 +85,18 @@ def text_columns(part: Any, text_outputs: set[int]) -> set[int]:
         for j, values in enumerate(learnt)
         if any(isinstance(value, str) for value in np.atleast_1d(values).tolist())
     }
+
+
+def _text_of_union(part: FeatureUnion, text_outputs: set[int]) -> set[int]:
+    """Return which columns are text to any of those that get all of them.
+
+    What a part passes through is the next step's to know, if it is the only part that
+    the place of its columns is known of: the first.
+    """
+    text: set[int] = set()
+    for i, (_, inner) in enumerate(part.transformer_list):
+        text |= text_columns(inner, text_outputs if i == 0 else set())
+    return text
 
 
 def _places(part: ColumnTransformer, picked: Any) -> list[int]:
@@ -132,8 +146,8 @@ def _is_lost(encoder: TableEncoder, j: int) -> bool:
             # Quartiles, which a single cell far away does not move.
             low, mean, high = np.percentile(edges, [25, 50, 75])
             scale = high - low
-        elif scale == 1 and np.float32(mean) == mean:
-            # A column that never varies, as a rule: of one number nothing is rounded.
+        elif scale == 1:
+            # A column that never varies, as a rule: no number of it matters.
             return False
         gap = float(np.spacing(np.float32(abs(mean) + 3 * scale)))
     # A number moves by half a gap at most; beyond float32's range that is none.

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any
 
 import numpy as np
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import FeatureUnion, Pipeline
-from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    OneHotEncoder,
+    OrdinalEncoder,
+)
 from sklearn.utils.validation import check_is_fitted
 
 from sk_distill.export.reading import BUILT_IN, shipped_student
@@ -35,15 +40,42 @@ def _steps_that_act(steps: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
 
     skl2onnx knows none of these, in a pipeline within one neither.
     """
-    acting = []
-    for name, step in steps:
-        if isinstance(step, Pipeline):
-            within = _steps_that_act(step.steps)
-            if within:
-                acting.append((name, Pipeline(within)))
-        elif step not in ("passthrough", None):
-            acting.append((name, step))
-    return acting
+    acting = [(name, _acting(step)) for name, step in steps]
+    return [(name, step) for name, step in acting if step != "passthrough"]
+
+
+def _acting(step: Any) -> Any:
+    """Return a step whose pipelines have steps that act alone."""
+    if isinstance(step, Pipeline):
+        steps = _steps_that_act(step.steps)
+        return Pipeline(steps) if steps else "passthrough"
+    if isinstance(step, FeatureUnion):
+        return _acting_union(step)
+    if isinstance(step, ColumnTransformer):
+        step = copy(step)
+        step.transformers_ = [
+            (name, _acting(part), columns) for name, part, columns in step.transformers_
+        ]
+        return step
+    return "passthrough" if step is None else step
+
+
+def _acting_union(union: FeatureUnion) -> FeatureUnion:
+    """Return a union whose pipelines have steps that act alone.
+
+    scikit-learn, too, puts an identity where a part passes all columns through: a union
+    has the columns that its first part has learnt.
+    """
+    parts = [(name, _acting(part)) for name, part in union.transformer_list]
+    acting = [part for _, part in parts if hasattr(part, "n_features_in_")]
+    if acting:
+        identity = FunctionTransformer().fit(np.zeros((1, acting[0].n_features_in_)))
+        if hasattr(acting[0], "feature_names_in_"):
+            identity.feature_names_in_ = acting[0].feature_names_in_
+        parts = [
+            (name, identity if part == "passthrough" else part) for name, part in parts
+        ]
+    return FeatureUnion(parts, transformer_weights=union.transformer_weights)
 
 
 def takes_columns(model: Any) -> bool:

@@ -56,4 +56,4 @@ def _interrupts_raised() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt as interrupt:
-        raise InterruptedTraining from interrupt
+        raise InterruptedTraining(interrupt) from interrupt

@@ -12,7 +12,11 @@ class StopTraining(Exception):
 
 
 class InterruptedTraining(Exception):
-    """One of scikit-learn's callbacks raised ``KeyboardInterrupt``: the cause."""
+    """One of scikit-learn's callbacks raised this ``KeyboardInterrupt``."""
+
+    def __init__(self, interrupt: KeyboardInterrupt) -> None:
+        super().__init__()
+        self.interrupt = interrupt
 
 
 class UntrainedError(RuntimeError):
@@ -64,7 +68,7 @@ class StoppableMixin:
                     self._train(X, y, **fit_params)
                     self.notify("on_train_end", X=X, y=y)
             except InterruptedTraining as error:
-                raise KeyboardInterrupt(*error.args) from error
+                raise error.interrupt from None
             finally:
                 del self._interrupts
         return self

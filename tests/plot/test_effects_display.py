@@ -5,10 +5,10 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from figures import assert_apart, texts_of
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 
+from drawn_texts import assert_apart, texts_of
 from sk_distill import DistilledClassifier, LinearStudent, MLPStudent
 from sk_distill.exceptions import DistillationWarning
 from sk_distill.plot import FeatureEffectsDisplay

@@ -4,8 +4,8 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from figures import assert_apart, texts_of
 
+from drawn_texts import assert_apart, texts_of
 from sk_distill.plot import (
     DistillationPathDisplay,
     FidelityDisplay,
