@@ -75,7 +75,9 @@ def to_onnx(estimator: Any, path: str | PathLike[str]) -> Path:
 
     What skl2onnx makes of the steps before the student calculates in float32 too, and
     some of it not closely: a PowerTransformer of years, a StandardScaler of time
-    stamps, a QuantileTransformer. Compare the answers for a few of your rows.
+    stamps, a QuantileTransformer. Of a few steps, such as a SimpleImputer with
+    ``add_indicator``, it makes a graph that loads and then cannot answer. Compare the
+    answers for some of your rows before you ship a pipeline.
 
     The outputs are ``"label"`` of shape ``(n_rows,)``, int64 or string, and
     ``"probabilities"`` of shape ``(n_rows, n_classes)``, float32 in the order of
