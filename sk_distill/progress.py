@@ -134,8 +134,9 @@ class Task:
     def fits(self, part: Any) -> Iterator[None]:
         """Begin and end around the fit of a part, which has tasks of its own.
 
-        Where no callback is handed on to as deep a part, as scikit-learn's bars are
-        not beyond one estimator, its tasks become those of the whole.
+        Where callbacks of limited depth are not handed on to the part, as
+        scikit-learn's bars are not beyond one estimator, its tasks become those of the
+        whole.
         """
         with ExitStack() as stack:
             if self._context is not None and hasattr(part, "set_callbacks"):

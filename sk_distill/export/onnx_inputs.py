@@ -90,8 +90,8 @@ def text_columns(part: Any, text_outputs: set[int]) -> set[int]:
 def _text_of_union(part: FeatureUnion, text_outputs: set[int]) -> set[int]:
     """Return which columns are text to any of those that get all of them.
 
-    What a part passes through is the next step's to know, if it is the only part that
-    the place of its columns is known of: the first.
+    What the first part passes through the next step knows by its place; where the
+    columns of the others begin is not known.
     """
     text: set[int] = set()
     for i, (_, inner) in enumerate(part.transformer_list):
