@@ -12,6 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
 from sklearn.tree import DecisionTreeClassifier
 
+from python_files import assert_same_answers, cells_of, exported, mixed_table
 from sk_distill import (
     DistilledClassifier,
     DistilledClassifierCV,
@@ -32,49 +33,6 @@ NASTY = [
     "é😀\u2028",
     "__import__('os')._exit(3)",
 ]
-
-
-def exported(estimator, folder):
-    return runpy.run_path(str(to_python(estimator, folder / "student.py")))
-
-
-def assert_same_answers(file, student, X, rows=None):
-    """A frame's own rows, many and one by one, are answered as the student does."""
-    expected = student.predict_proba(X)
-    rows = X.tolist() if rows is None else rows
-    assert_allclose(file["predict_proba"](rows), expected, rtol=0, atol=1e-9)
-    alone = [file["predict_proba"]([row])[0] for row in rows]
-    assert_allclose(alone, expected, rtol=0, atol=1e-9)
-    assert file["predict"](rows) == student.predict(X).tolist()
-    assert file["self_check"]() < 1e-9
-
-
-def mixed_table(n_rows=400, seed=0):
-    """Numbers, strings, objects and booleans with missing cells and rare levels."""
-    rng = np.random.default_rng(seed)
-    frame = pd.DataFrame(
-        {
-            "amount": rng.lognormal(size=n_rows),
-            "kind": rng.choice(["b", "a", "c d"], n_rows),
-            "flag": rng.random(n_rows) > 0.5,
-            "code": rng.choice(np.array(["x", 1, 2.5], dtype=object), n_rows),
-            "spent": rng.normal(1e6, 1.0, size=n_rows),
-        }
-    )
-    frame.loc[rng.random(n_rows) < 0.1, "amount"] = np.nan
-    frame.loc[rng.random(n_rows) < 0.1, "kind"] = None
-    frame.loc[:2, "kind"] = "rare"
-    y = np.where(
-        frame["amount"].fillna(0) + (frame["kind"] == "a") + rng.normal(size=n_rows)
-        > 1,
-        "yes",
-        "no",
-    )
-    return frame, y
-
-
-def cells_of(frame):
-    return [list(row) for row in frame.itertuples(index=False)]
 
 
 @pytest.mark.parametrize(
@@ -390,86 +348,6 @@ def test_an_altered_file_fails_its_check(student, binary, tmp_path):
     path.write_text(text[: text.index(begin)] + answers + rest)
     with pytest.raises(RuntimeError, match=r"self-check failed: .* differ by up to"):
         runpy.run_path(str(path))["self_check"]()
-
-
-@pytest.mark.filterwarnings("ignore:invalid value encountered:RuntimeWarning")
-@pytest.mark.parametrize(
-    "student", [LinearStudent(), MLPStudent((4,), max_iter=1, random_state=0)]
-)
-def test_rows_that_cannot_be_used_are_refused(student, binary, tmp_path):
-    predict_proba = exported(student.fit(*binary), tmp_path)["predict_proba"]
-    row = [0.0] * 6
-    for rows in ([row[:5]], [row, row[:5]], [[[0.0]] * 5]):
-        with pytest.raises(ValueError, match="a row has 5 cells; expected 6"):
-            predict_proba(rows)
-    for rows in (row, ["sixsix"], [row, 3.0]):
-        with pytest.raises(TypeError, match=r"for a row; expected .* 6 cells. Pass"):
-            predict_proba(rows)
-    for rows in ([["a", *row[1:]]], [row, ["a", *row[1:]]]):
-        with pytest.raises(ValueError, match="'x0' holds 'a'; expected a number"):
-            predict_proba(rows)
-    for bad in (np.inf, -np.inf):
-        for rows in ([[*row[:5], bad]], [row, [*row[:5], bad]]):
-            with pytest.raises(ValueError, match="'x5' holds infinity"):
-                predict_proba(rows)
-    assert predict_proba([]) == []
-
-
-@pytest.mark.parametrize(
-    "student", [LinearStudent(), MLPStudent((4,), max_iter=1, random_state=0)]
-)
-def test_what_are_no_rows_is_named(student, binary, tmp_path):
-    """A dict for a row gave a KeyError, an iterator for rows said it has no len()."""
-    X, y = binary
-    predict_proba = exported(student.fit(X, y), tmp_path)["predict_proba"]
-    rows = X[:2].tolist()
-    named = dict(zip([f"x{j}" for j in range(6)], rows[0], strict=True))
-    numbered = dict(enumerate(rows[0]))
-    for some in ([named], [rows[0], named], [numbered], [numbered, numbered]):
-        with pytest.raises(TypeError, match=r"got the dict .* for name in COLUMNS\]"):
-            predict_proba(some)
-    for nothing in (None, iter(rows), 3.0, {"x0": [1.0]}, np.array(3.0)):
-        with pytest.raises(
-            TypeError, match=r"got .* for rows; expected a list .* Pass"
-        ):
-            predict_proba(nothing)
-    for some in ([None], [rows[0], None]):
-        with pytest.raises(TypeError, match="got None for a row; expected a sequence"):
-            predict_proba(some)
-    for cell in ([1.0], np.ones(2), {}):
-        for some in ([[cell, *rows[0][1:]]], [rows[1], [cell, *rows[0][1:]]]):
-            with pytest.raises(TypeError, match=r"'x0' holds .*; expected a number"):
-                predict_proba(some)
-
-
-def test_cells_and_rows_of_a_mixed_table_are_named(tmp_path):
-    """A list in the place of a level was an unhashable type of no column."""
-    X, y = mixed_table()
-    predict_proba = exported(LinearStudent().fit(X, y), tmp_path)["predict_proba"]
-    row = cells_of(X)[10]
-    for cell in (["a"], {"a": 1}, np.array(["a", "b"])):
-        bad = [row[0], cell, *row[2:]]
-        for rows in ([bad], [row, bad]):
-            with pytest.raises(TypeError, match=r"column 'kind' holds .* a level, or"):
-                predict_proba(rows)
-    named = dict(zip(X, row, strict=True))
-    for rows in ([named], [row, named]):
-        with pytest.raises(TypeError, match=r"got the dict .* for name in COLUMNS\]"):
-            predict_proba(rows)
-
-
-def test_missing_cells_are_refused_where_the_student_refuses_them(binary, tmp_path):
-    X, y = binary
-    for student in (
-        LinearStudent(encoding=None),
-        MLPStudent((4,), encoding=None, max_iter=1),
-    ):
-        predict_proba = exported(student.fit(X, y), tmp_path)["predict_proba"]
-        for cell in (None, np.nan):
-            rows = [[cell, *X[0, 1:]]]
-            for some in (rows, rows * 2):
-                with pytest.raises(ValueError, match=r"'x0' holds a missing .*=None"):
-                    predict_proba(some)
 
 
 def test_only_fitted_built_in_students_are_taken(binary, tmp_path):

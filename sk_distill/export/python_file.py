@@ -27,6 +27,9 @@ from sk_distill.students import LinearStudent, MLPStudent
 # 90. With a hidden layer or with bins they are slower from five columns on.
 _MOST_PRODUCTS = 64
 
+_WITHOUT_NUMPY = ["without_numpy"]
+_WITH_NUMPY = ["layers", "plain_columns", "binned_columns", "with_numpy"]
+
 _CHECK_ROWS = 20
 
 _HEAD = '''\
@@ -168,13 +171,15 @@ def _python_of(student: LinearStudent | MLPStudent | CompressedStudent) -> str:
         entries["intercept"] = repr(student.intercept_.tolist())
     else:
         layers, activation = _layers(student)
-        entries["folded"] = repr(folded)
+        entries["folds"] = repr(bool(encoder.folds_))
+        # Weights in the columns' own units need no standardising.
+        entries["standardises"] = repr(bool(encoder.scales_ and not folded))
         entries["activation"] = repr(activation)
         entries["layers"] = _lines(
             ("(" + ", ".join(map(_array, layer)) + ")" for layer in layers), margin
         )
     imports, code = _code(
-        ["cells", "without_numpy" if small else "with_numpy", "answering"]
+        ["cells", *(_WITHOUT_NUMPY if small else _WITH_NUMPY), "answering"]
     )
     head = _HEAD.format(
         version=sk_distill.__version__,

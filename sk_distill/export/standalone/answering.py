@@ -20,7 +20,9 @@ def make_predict_proba(student: dict[str, Any]) -> Callable[[Any], list[list[flo
         each of COLUMNS, in their order. None and NaN are missing values. The columns of
         a frame are found by name, where the student has learnt names.
         """
-        if type(rows) is not list and hasattr(rows, "columns"):
+        if type(rows) is list and len(rows) == 1:
+            return [one(rows[0])]
+        if hasattr(rows, "columns"):
             rows = read_frame(student, rows)
         try:
             alone = rows[0] if len(rows) == 1 else None

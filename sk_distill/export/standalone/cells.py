@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import exp, isinf, isnan, nan
+from math import exp, inf, isinf, isnan, nan
 from typing import Any
 
 # The largest number: no share of it differs from zero by more than rounding.
@@ -11,8 +11,8 @@ LARGEST = 1.7976931348623157e308
 # As far from the mean as a number is taken to be, in deviations.
 MOST_DEVIATIONS = 1e6
 
-# The powers of logits up to this are numbers, and add up to one.
-SAFE_LOGIT = 100
+# Powers of logits that add up to more than this have all their digits.
+SAFE_TOTAL = 1e-100
 
 
 def is_missing(cell: Any) -> bool:
@@ -72,7 +72,7 @@ def check_row(columns: list[dict[str, Any]], row: Any) -> None:
             f"got the dict {row!r} for a row; expected a sequence of {len(columns)} "
             "cells. Pass [row[name] for name in COLUMNS]"
         )
-    if isinstance(row, str) or not hasattr(row, "__len__"):
+    if isinstance(row, str | set | frozenset) or not hasattr(row, "__len__"):
         raise TypeError(
             f"got {row!r} for a row; expected a sequence of {len(columns)} cells. Pass "
             "a list of rows, [row] for a single one"
@@ -93,9 +93,13 @@ def softmax(logits: list[float]) -> list[float]:
         small = exp(-abs(logits[0]))
         low, high = small / (1 + small), 1 / (1 + small)
         return [low, high] if logits[0] >= 0 else [high, low]
-    largest = max(logits)
-    if not -SAFE_LOGIT < largest < SAFE_LOGIT:
-        logits = [logit - largest for logit in logits]
-    powers = list(map(exp, logits))
-    total = sum(powers)
+    try:
+        powers = list(map(exp, logits))
+        total = sum(powers)
+    except OverflowError:
+        total = inf
+    if not SAFE_TOTAL < total < inf:
+        largest = max(logits)
+        powers = [exp(logit - largest) for logit in logits]
+        total = sum(powers)
     return [power / total for power in powers]

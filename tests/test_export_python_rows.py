@@ -1,0 +1,153 @@
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose
+
+from python_files import assert_same_answers, cells_of, exported, mixed_table
+from sk_distill import LinearStudent, MLPStudent
+from sk_distill.networks.mlp import ACTIVATIONS
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("offset", [0.0, 1e9])
+@pytest.mark.parametrize("hidden", [(8,), (7, 5)])
+def test_a_row_of_which_one_cell_is_far_from_all_others(
+    activation, offset, hidden, multiclass, tmp_path
+):
+    """Units that rectify hide it: that a row has such a cell is told by the layers."""
+    X, y = multiclass
+    # Beside columns of other units, and of means that are to be subtracted first.
+    X = X[:, :4] * [1e-6, 1.0, 1e6, 1.0] + [0.0, 0.0, 0.0, offset]
+    student = MLPStudent(
+        hidden, activation, encoding="standard", max_iter=2, random_state=0
+    ).fit(X, y)
+    rows = [X[:20]]
+    for j in range(4):
+        for distance in (1e5, 1e6, 1e7, 1e100, -1e5, -1e6, -1e7, -1e100, np.nan):
+            row = X[:1].copy()
+            row[0, j] += distance * X[:, j].std()
+            rows.append(row)
+    rows = np.vstack(rows)
+    assert_same_answers(exported(student, tmp_path), student, rows)
+
+
+@pytest.mark.parametrize("n_classes", [2, 5])
+def test_logits_far_from_zero(n_classes, tmp_path):
+    """Of powers that overflow, vanish or have few digits left there is no sum."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 30))
+    y = np.clip(np.round(X[:, 0] + n_classes / 2), 0, n_classes - 1).astype(int)
+    student = LinearStudent(encoding=None).fit(X, y)
+    assert student.coef_.size > 64 or n_classes == 2
+    file = exported(student, tmp_path)
+    for scale in (1.0, 10.0, 100.0, 1e3, 1e6, 1e200):
+        assert_same_answers(file, student, X * scale)
+    shifted = student.fit(X[1:], y[1:])
+    shifted.intercept_ = shifted.intercept_ - 720.0
+    assert_same_answers(exported(shifted, tmp_path), shifted, X[1:])
+
+
+@pytest.mark.parametrize("encoding", [None, "standard", "piecewise_linear"])
+def test_a_row_alone_may_be_of_any_kind_of_sequence(encoding, multiclass, tmp_path):
+    X, y = multiclass
+    X = np.round(X * 4)
+    student = MLPStudent((8,), encoding=encoding, max_iter=2, random_state=0).fit(X, y)
+    predict_proba = exported(student, tmp_path)["predict_proba"]
+    for i in range(3):
+        row, expected = X[i], student.predict_proba(X[i : i + 1])
+        for same in (
+            row,
+            row.astype(np.float32),
+            row.astype(int),
+            row.astype(object),
+            row.astype(str),
+            tuple(row),
+            row.astype(int).tolist(),
+            [str(cell) for cell in row],
+            pd.Series(row, index=list("abcdef")),
+        ):
+            assert_allclose(predict_proba([same]), expected, rtol=0, atol=1e-9)
+        assert_allclose(predict_proba(X[i : i + 1]), expected, rtol=0, atol=1e-9)
+
+
+@pytest.mark.filterwarnings("ignore:invalid value encountered:RuntimeWarning")
+@pytest.mark.parametrize(
+    "student", [LinearStudent(), MLPStudent((4,), max_iter=1, random_state=0)]
+)
+def test_rows_that_cannot_be_used_are_refused(student, binary, tmp_path):
+    predict_proba = exported(student.fit(*binary), tmp_path)["predict_proba"]
+    row = [0.0] * 6
+    for rows in ([row[:5]], [row, row[:5]], [[[0.0]] * 5]):
+        with pytest.raises(ValueError, match="a row has 5 cells; expected 6"):
+            predict_proba(rows)
+    for rows in (row, ["sixsix"], [row, 3.0]):
+        with pytest.raises(TypeError, match=r"for a row; expected .* 6 cells. Pass"):
+            predict_proba(rows)
+    for rows in ([["a", *row[1:]]], [row, ["a", *row[1:]]]):
+        with pytest.raises(ValueError, match="'x0' holds 'a'; expected a number"):
+            predict_proba(rows)
+    for bad in (np.inf, -np.inf):
+        for rows in ([[*row[:5], bad]], [row, [*row[:5], bad]]):
+            with pytest.raises(ValueError, match="'x5' holds infinity"):
+                predict_proba(rows)
+    assert predict_proba([]) == []
+
+
+@pytest.mark.parametrize(
+    "student", [LinearStudent(), MLPStudent((4,), max_iter=1, random_state=0)]
+)
+def test_what_are_no_rows_is_named(student, binary, tmp_path):
+    """A dict for a row gave a KeyError, an iterator for rows said it has no len()."""
+    X, y = binary
+    predict_proba = exported(student.fit(X, y), tmp_path)["predict_proba"]
+    rows = X[:2].tolist()
+    named = dict(zip([f"x{j}" for j in range(6)], rows[0], strict=True))
+    numbered = dict(enumerate(rows[0]))
+    for some in ([named], [rows[0], named], [numbered], [numbered, numbered]):
+        with pytest.raises(TypeError, match=r"got the dict .* for name in COLUMNS\]"):
+            predict_proba(some)
+    for nothing in (None, iter(rows), 3.0, {"x0": [1.0]}, np.array(3.0)):
+        with pytest.raises(
+            TypeError, match=r"got .* for rows; expected a list .* Pass"
+        ):
+            predict_proba(nothing)
+    for some in ([set(rows[0])], [rows[0], set(rows[0])], [frozenset(rows[0])]):
+        with pytest.raises(TypeError, match=r"got .* for a row; expected a sequence"):
+            predict_proba(some)
+    for some in ([None], [rows[0], None]):
+        with pytest.raises(TypeError, match="got None for a row; expected a sequence"):
+            predict_proba(some)
+    for cell in ([1.0], np.ones(2), {}):
+        for some in ([[cell, *rows[0][1:]]], [rows[1], [cell, *rows[0][1:]]]):
+            with pytest.raises(TypeError, match=r"'x0' holds .*; expected a number"):
+                predict_proba(some)
+
+
+def test_cells_and_rows_of_a_mixed_table_are_named(tmp_path):
+    """A list in the place of a level was an unhashable type of no column."""
+    X, y = mixed_table()
+    predict_proba = exported(LinearStudent().fit(X, y), tmp_path)["predict_proba"]
+    row = cells_of(X)[10]
+    for cell in (["a"], {"a": 1}, np.array(["a", "b"])):
+        bad = [row[0], cell, *row[2:]]
+        for rows in ([bad], [row, bad]):
+            with pytest.raises(TypeError, match=r"column 'kind' holds .* a level, or"):
+                predict_proba(rows)
+    named = dict(zip(X, row, strict=True))
+    for rows in ([named], [row, named]):
+        with pytest.raises(TypeError, match=r"got the dict .* for name in COLUMNS\]"):
+            predict_proba(rows)
+
+
+def test_missing_cells_are_refused_where_the_student_refuses_them(binary, tmp_path):
+    X, y = binary
+    for student in (
+        LinearStudent(encoding=None),
+        MLPStudent((4,), encoding=None, max_iter=1),
+    ):
+        predict_proba = exported(student.fit(X, y), tmp_path)["predict_proba"]
+        for cell in (None, np.nan):
+            rows = [[cell, *X[0, 1:]]]
+            for some in (rows, rows * 2):
+                with pytest.raises(ValueError, match=r"'x0' holds a missing .*=None"):
+                    predict_proba(some)
