@@ -174,6 +174,12 @@ def running_task() -> Task:
     return _running.get() or _NOTHING
 
 
+def running_step() -> Callable[[str], Callable[[Any], bool]] | None:
+    """Return what begins a step of that task; None where nobody watches."""
+    task = running_task()
+    return task.step if task.is_watched else None
+
+
 def unwatched() -> AbstractContextManager[None]:
     """Let nobody be told of what is done inside."""
     return _NOTHING.running()

@@ -57,6 +57,7 @@ MAY_IMPORT = {
         "nn",
         "encoding",
         "inference",
+        "progress",
         "seeding",
         "soft_targets",
         "teaching",

@@ -388,8 +388,8 @@ class NetworkClassifier(WatchedMixin, ReadingClassifier):
         fitted._keep(deepcopy(module).to("cpu").eval())
         return dict(vars(fitted))
 
-    def _n_steps(self, n_rows: int) -> int:
-        """Return the epochs or iterations of a training at most."""
+    def _n_steps(self, n_rows: int) -> int | None:
+        """Return the epochs or iterations of a training at most; None: nobody knows."""
         return self._plan(n_rows, 0).n_steps
 
     def _shipped(self) -> Self:

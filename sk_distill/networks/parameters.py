@@ -12,7 +12,7 @@ from sklearn.utils.class_weight import compute_class_weight
 
 from sk_distill.encoding import ENCODINGS
 from sk_distill.exceptions import DistillationWarning
-from sk_distill.progress import running_task
+from sk_distill.progress import running_step
 from sk_distill.validation import (
     check_boolean,
     check_choice,
@@ -165,7 +165,6 @@ def make_plan(
     """Return the training plan that the owner's parameters describe."""
     from sk_distill.training import TrainingPlan
 
-    task = running_task()
     batch_size = owner.batch_size
     if batch_size == "auto":
         batch_size = auto_batch_size(n_rows)
@@ -193,7 +192,7 @@ def make_plan(
         callbacks=tuple(owner.callbacks or ()),
         net_params=owner.net_params or {},
         verbose=owner.verbose,
-        step=task.step if task.is_watched else None,
+        step=running_step(),
     )
 
 

@@ -11,6 +11,7 @@ from sklearn.base import clone
 from sk_distill.encoding import Table
 from sk_distill.networks import NetworkClassifier
 from sk_distill.networks.module import check_logit_shape, wrong_rows
+from sk_distill.progress import running_step
 from sk_distill.seeding import isolated_seed
 from sk_distill.validation import name_of
 
@@ -65,13 +66,25 @@ class SkorchStudent(NetworkClassifier):
         from sk_distill.training.distilling_net import train_net
 
         self.net_ = train_net(
-            clone(self.net), objective, data, seed, owner=name_of(self)
+            clone(self.net),
+            objective,
+            data,
+            seed,
+            running_step(),
+            owner=name_of(self),
         )
         return loss_curves(self.net_.history)
 
-    def _n_steps(self, n_rows: int) -> int:
-        """Return nothing: how long a net trains is for its own callbacks to tell."""
-        return 0
+    def _n_steps(self, n_rows: int) -> int | None:
+        from sk_distill.training.own_net import most_epochs
+
+        return most_epochs(self.net)
+
+    def _as_fitted(self, net: Any) -> dict[str, Any]:
+        """Return the attributes that the classifier would have with a net kept."""
+        from sk_distill.training.own_net import trained_so_far
+
+        return vars(self) | {"net_": trained_so_far(net)}
 
     def _check_module(self, table: Table, n_classes: int) -> None:
         from sk_distill.training.distilling_net import net_logits

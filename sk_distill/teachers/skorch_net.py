@@ -11,6 +11,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import validate_data
 
 from sk_distill.inference import MostProbableMixin
+from sk_distill.progress import WatchedMixin, fit_task, running_step
 from sk_distill.seeding import isolated_seed
 from sk_distill.validation import (
     draw_seed,
@@ -20,7 +21,7 @@ from sk_distill.validation import (
 )
 
 
-class SkorchTeacher(MostProbableMixin, ClassifierMixin, BaseEstimator):
+class SkorchTeacher(WatchedMixin, MostProbableMixin, ClassifierMixin, BaseEstimator):
     """Fit a skorch net on float32 rows and integer labels, and ask it.
 
     Parameters
@@ -44,15 +45,22 @@ class SkorchTeacher(MostProbableMixin, ClassifierMixin, BaseEstimator):
 
     def fit(self, X: Any, y: Any) -> Self:
         """Fit a clone of the net; a frozen one stays as it is."""
-        from sk_distill.training.own_net import fit_net
+        from sk_distill.training.own_net import fit_net, most_epochs
 
         with unchanged_on_failure(self):
-            X = validate_data(self, X, dtype=np.float32)
-            self.classes_, codes = encode_labels(self, X, y)
-            net = clone(self.net)
-            fit_net(net, X, codes, draw_seed(self.random_state), owner=name_of(self))
-            self.net_ = net
+            rows = validate_data(self, X, dtype=np.float32)
+            self.classes_, codes = encode_labels(self, rows, y)
+            net, seed = clone(self.net), draw_seed(self.random_state)
+            with fit_task(self, X, y, None, most_epochs(net), self._as_fitted):
+                fit_net(net, rows, codes, seed, running_step(), owner=name_of(self))
+                self.net_ = net
         return self
+
+    def _as_fitted(self, net: Any) -> dict[str, Any]:
+        """Return the attributes that the teacher would have with a net kept."""
+        from sk_distill.training.own_net import trained_so_far
+
+        return vars(self) | {"net_": trained_so_far(net)}
 
     def predict_proba(self, X: Any) -> NDArray[Any]:
         """Return the net's probabilities."""

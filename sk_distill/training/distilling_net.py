@@ -19,6 +19,7 @@ from sk_distill.training.objective import (
     hard_cross_entropy,
 )
 from sk_distill.training.own_net import OwnNetMixin, train_as
+from sk_distill.training.steps import Step
 
 
 class _DistillingMixin(OwnNetMixin):
@@ -71,7 +72,13 @@ class _DistillingMixin(OwnNetMixin):
 
 
 def train_net(
-    net: NeuralNet, objective: Objective, data: TrainingData, seed: int, *, owner: str
+    net: NeuralNet,
+    objective: Objective,
+    data: TrainingData,
+    seed: int,
+    step: Step | None,
+    *,
+    owner: str,
 ) -> NeuralNet:
     """Train ``net`` in place on the objective.
 
@@ -86,6 +93,8 @@ def train_net(
         float32 rows.
     seed : int
         Seed of initial weights and batches.
+    step : callable or None
+        Makes each epoch a step of a larger task.
     owner : str
         The estimator's name, for messages.
 
@@ -102,7 +111,7 @@ def train_net(
         rows[name] = array.astype(np.float32) if array.dtype.kind == "f" else array
     labels = data.likely_classes().astype(np.int64)
     members = {"objective": objective, "owner_name": owner}
-    train_as(net, _DistillingMixin, members, (rows, labels), seed, owner=owner)
+    train_as(net, _DistillingMixin, members, (rows, labels), seed, step, owner=owner)
     return net
 
 

@@ -3,21 +3,37 @@
 from __future__ import annotations
 
 import math
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from skorch import NeuralNet, NeuralNetBinaryClassifier
+from torch import nn
 
 from sk_distill.exceptions import TrainingDivergedError
 from sk_distill.seeding import isolated_seed
 from sk_distill.training.curves import loss_curves
+from sk_distill.training.steps import EpochSteps, Step
 from sk_distill.training.stopping import StoppableMixin, UntrainedError
 
 
 class OwnNetMixin(StoppableMixin):
-    """What a net of the user's gets for the time of a fit."""
+    """What a net of the user's gets for the time of a fit.
+
+    ``_epoch_steps`` is the class's: what the user's callbacks save of the net, and what
+    remains of it, knows nothing of who watches.
+    """
+
+    _epoch_steps: EpochSteps | None = None
+
+    def notify(self, method_name: str, **cb_kwargs: Any) -> None:
+        """Call the callbacks; the last of them tells who watches."""
+        super().notify(method_name, **cb_kwargs)
+        tell = getattr(self._epoch_steps, method_name, None)
+        if tell is not None:
+            tell(self, **cb_kwargs)
 
     def run_single_epoch(
         self, iterator: Any, training: bool, prefix: str, *args: Any, **kwargs: Any
@@ -41,16 +57,46 @@ class OwnNetMixin(StoppableMixin):
         """Pickle as the user's own class; this one is made for a fit only."""
         reduced: Any = super().__reduce_ex__(protocol)
         make, args, *rest = reduced
-        made = type(self)
-        args = tuple(made.__bases__[-1] if arg is made else arg for arg in args)
+        args = tuple(_own_kind(self) if arg is type(self) else arg for arg in args)
         if getattr(make, "__name__", "") == "__newobj__":
             # pickle checks of this one that it makes the object's own class.
             make = object.__new__
         return make, args, *rest
 
 
+def trained_so_far(net: OwnNetMixin) -> Any:
+    """Return a net of the user's own class whose modules are trained no further."""
+    copied: Any = object.__new__(_own_kind(net))
+    parts = vars(net)
+    modules = {k: v for k, v in parts.items() if isinstance(v, nn.Module)}
+    vars(copied).update(parts | deepcopy(modules))
+    return copied
+
+
+def _own_kind(net: OwnNetMixin) -> type:
+    """Return what the class was before the fit."""
+    return type(net).__bases__[-1]
+
+
+def most_epochs(net: Any) -> int | None:
+    """Return the epochs of a net's fit at most; None where nobody knows.
+
+    A loop of the user's own may make more of them than its parameter says, and what is
+    around a net has a fit of its own.
+    """
+    if not isinstance(net, NeuralNet):
+        return 0
+    return net.max_epochs if type(net).fit_loop is NeuralNet.fit_loop else None
+
+
 def fit_net(
-    net: Any, inputs: NDArray[Any], codes: NDArray[Any], seed: int, *, owner: str
+    net: Any,
+    inputs: NDArray[Any],
+    codes: NDArray[Any],
+    seed: int,
+    step: Step | None,
+    *,
+    owner: str,
 ) -> None:
     """Fit a net on labels, with its own loss.
 
@@ -65,6 +111,9 @@ def fit_net(
         Labels as integers from 0.
     seed : int
         Seed of initial weights and batches.
+    step : callable or None
+        Makes each epoch a step of a larger task; see :class:`EpochSteps`. What is
+        around a net has none.
     owner : str
         The estimator's name, for messages.
 
@@ -80,7 +129,7 @@ def fit_net(
     # Its loss wants the labels in the dtype of the logits.
     labels = codes.astype(np.float32 if is_binary else np.int64)
     if isinstance(net, NeuralNet):
-        train_as(net, OwnNetMixin, {}, (inputs, labels), seed, owner=owner)
+        train_as(net, OwnNetMixin, {}, (inputs, labels), seed, step, owner=owner)
         return
     device = torch.device(inner.device or "cpu")
     with isolated_seed(seed, device):
@@ -93,6 +142,7 @@ def train_as(
     members: dict[str, Any],
     data: tuple[Any, NDArray[Any]],
     seed: int,
+    step: Step | None,
     *,
     owner: str,
 ) -> None:
@@ -110,6 +160,8 @@ def train_as(
         As skorch takes them.
     seed : int
         Seed of initial weights and batches.
+    step : callable or None
+        As for :func:`fit_net`.
     owner : str
         The estimator's name, for messages.
 
@@ -121,6 +173,8 @@ def train_as(
         When training ended before one whole epoch.
     """
     kind = type(net)
+    if step is not None:
+        members = members | {"_epoch_steps": EpochSteps(step, lambda net: net)}
     net.__class__ = type(f"Distilling{kind.__name__}", (mixin, kind), members)
     try:
         with isolated_seed(seed, torch.device(net.device or "cpu")):

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from operator import attrgetter
 from typing import Any
 
 from skorch.callbacks import Callback
 
-from sk_distill.training.stopping import InterruptedTraining
+from sk_distill.training.stopping import InterruptedTraining, StopTraining
 
 Step = Callable[[str], Callable[[Any], bool]]
 
@@ -20,22 +21,28 @@ class EpochSteps(Callback):
     ----------
     step : callable
         Begins a step of the name that it is given, and returns what ends it. That takes
-        the module as it is then, and returns whether training is to end.
+        what is trained as it is then, and returns whether training is to end.
+    trained : callable
+        Returns that, of a net.
     """
 
-    def __init__(self, step: Step) -> None:
+    _end: Callable[[Any], bool] | None = None
+
+    def __init__(
+        self, step: Step, trained: Callable[[Any], Any] = attrgetter("module_")
+    ) -> None:
         self.step = step
+        self.trained = trained
 
     def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
         """Begin the step."""
         with _interrupts_raised():
-            self._end: Callable[[Any], bool] | None = self.step("epoch")
+            self._end = self.step("epoch")
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """End the step, and training with it if that is wanted."""
         if self._finish(net):
-            # skorch's own way for a callback to end training.
-            raise KeyboardInterrupt
+            raise StopTraining
 
     def on_train_end(self, net: Any, **kwargs: Any) -> None:
         """End the step of an epoch with which another callback ended training."""
@@ -47,7 +54,7 @@ class EpochSteps(Callback):
         assert self._end is not None
         end, self._end = self._end, None
         with _interrupts_raised():
-            return end(net.module_)
+            return end(self.trained(net))
 
 
 @contextmanager
