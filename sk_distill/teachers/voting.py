@@ -21,6 +21,7 @@ from sk_distill._sklearn import BaseComposition
 from sk_distill.encoding import check_columns
 from sk_distill.inference import MostProbableMixin
 from sk_distill.knowledge import ONLY_PROBABILITIES
+from sk_distill.progress import Task, WatchedMixin, fit_task
 from sk_distill.seeding import isolated_seed, seed_parts
 from sk_distill.soft_targets import (
     check_folds,
@@ -51,7 +52,7 @@ from sk_distill.validation import (
 Members = list[tuple[str, Any]]
 
 
-class VotingTeacher(MostProbableMixin, ClassifierMixin, BaseComposition):
+class VotingTeacher(WatchedMixin, MostProbableMixin, ClassifierMixin, BaseComposition):
     r"""Average of several teachers.
 
     .. math::
@@ -204,28 +205,35 @@ class VotingTeacher(MostProbableMixin, ClassifierMixin, BaseComposition):
                 folds = self._make_folds(members, X, classes[codes], codes, seeds[0])
 
             params = self._fit_params(members, row_weight)
-            fitted = Parallel(n_jobs=self.n_jobs)(
-                delayed(_fit_member)(
-                    member,
-                    X,
-                    classes[codes],
-                    classes,
-                    params[name],
-                    folds,
-                    seed if holds_net(member) else None,
-                    asked=weights is None,
-                )
-                for (name, member), seed in zip(members, seeds, strict=True)
-            )
-            self.estimators_ = [member for member, _ in fitted]
-            if weights is None:
-                answers = np.stack([answer for _, answer in fitted])
-                weights = learn_weights(answers, codes, row_weight, self.average)
-            self.classes_, self.weights_ = classes, weights
             names = [name for name, _ in members]
-            self.named_estimators_ = Bunch(
-                **dict(zip(names, self.estimators_, strict=True))
-            )
+            with fit_task(self, X, y, sample_weight, len(members)) as task:
+                # Made before the first of them goes to another process.
+                n_subtasks = 1 if weights is None else 0
+                tasks = [task.subtask(name, n_subtasks) for name in names]
+                fitted = Parallel(n_jobs=self.n_jobs)(
+                    delayed(_fit_member)(
+                        member,
+                        X,
+                        classes[codes],
+                        classes,
+                        params[name],
+                        folds,
+                        seed if holds_net(member) else None,
+                        part,
+                        asked=weights is None,
+                    )
+                    for (name, member), seed, part in zip(
+                        members, seeds, tasks, strict=True
+                    )
+                )
+                self.estimators_ = [member for member, _ in fitted]
+                if weights is None:
+                    answers = np.stack([answer for _, answer in fitted])
+                    weights = learn_weights(answers, codes, row_weight, self.average)
+                self.classes_, self.weights_ = classes, weights
+                self.named_estimators_ = Bunch(
+                    **dict(zip(names, self.estimators_, strict=True))
+                )
         return self
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
@@ -326,27 +334,29 @@ def _fit_member(
     fit_params: dict[str, Any],
     folds: Any,
     seed: int | None,
+    task: Task,
     *,
     asked: bool,
 ) -> tuple[Any, NDArray[np.float64] | None]:
     """Return the fitted member and, if it is asked, its probabilities for the rows."""
     if not asked:
-        with isolated_seed(seed):
+        with isolated_seed(seed), task.fits(member):
             fit_teacher(member, X, y, fit_params)
         return member, None
     rows = [np.arange(len(y))]
-    member, (said,) = teach(
-        member,
-        X,
-        y,
-        classes,
-        fit_params,
-        rows,
-        folds,
-        None,
-        ONLY_PROBABILITIES,
-        seed,
-        None,
-        0,
-    )
+    with task:
+        member, (said,) = teach(
+            member,
+            X,
+            y,
+            classes,
+            fit_params,
+            rows,
+            folds,
+            None,
+            ONLY_PROBABILITIES,
+            seed,
+            None,
+            0,
+        )
     return member, said.proba
