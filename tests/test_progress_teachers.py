@@ -9,9 +9,10 @@ from sklearn.datasets import make_classification
 from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import GaussianNB
 from sklearn.tree import DecisionTreeClassifier
+from torch import nn
 
 from recorders import Recorder
-from sk_distill import DistilledClassifier, MLPTeacher, VotingTeacher
+from sk_distill import DistilledClassifier, FusedTeacher, MLPTeacher, VotingTeacher
 
 pytest.importorskip("sklearn.callback")
 
@@ -104,3 +105,32 @@ def test_members_in_other_processes_are_fitted_all_the_same():
     assert recorder.ended == [("fit",)]
     plain = VotingTeacher(MEMBERS, random_state=0).fit(X, Y)
     assert_array_equal(vote.predict_proba(X), plain.predict_proba(X))
+
+
+def test_a_fused_teacher_tells_of_its_networks_and_of_their_fine_tuning():
+    """It was one task. Its networks of this package's are trained as one."""
+    fused = FusedTeacher(NETWORK, n_teachers=2, fine_tuning_epochs=2, random_state=0)
+    recorder = listen(DistilledClassifier(fused, STUDENT, random_state=0))
+    networks, tuning = (*TEACHER, "networks"), (*TEACHER, "fine-tuning")
+    epochs = [(*networks, "epoch")] * 3 + [networks]
+    epochs += [(*tuning, "epoch")] * 2 + [tuning, TEACHER]
+    assert recorder.ended[: len(epochs)] == epochs
+
+
+def test_modules_that_are_fused_are_trained_one_by_one():
+    fused = FusedTeacher(nn.Linear, n_teachers=2, fine_tuning_epochs=0)
+    recorder = listen(fused, stop_at="epoch")
+    network = ("fit", "network")
+    assert recorder.ended == 2 * [(*network, "epoch"), network] + [("fit",)]
+
+
+def test_to_be_watched_changes_no_fused_teacher():
+    plain, watched = (
+        FusedTeacher(NETWORK, n_teachers=2, fine_tuning_epochs=2, random_state=0)
+        for _ in "ab"
+    )
+    plain.fit(X, Y)
+    recorder = listen(watched)
+    assert_array_equal(watched.predict_proba(X), plain.predict_proba(X))
+    assert_array_equal(recorder.fitted[-1].predict_proba(X), plain.predict_proba(X))
+    assert vars(watched.estimator_).keys() == vars(plain.estimator_).keys()

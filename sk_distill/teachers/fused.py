@@ -16,6 +16,7 @@ from sk_distill.encoding import check_columns
 from sk_distill.inference import MostProbableMixin
 from sk_distill.networks.mlp import write_weights
 from sk_distill.networks.module import ModuleClassifier
+from sk_distill.progress import Task, WatchedMixin, fit_task
 from sk_distill.seeding import isolated_seed
 from sk_distill.teachers.alignment import Chain, fuse_chains
 from sk_distill.teachers.chains import parts_of, read_chain, write_chain
@@ -42,7 +43,7 @@ _MOST_ROWS = 5_000
 _FINE_TUNING_RATE = 1e-3
 
 
-class FusedTeacher(MostProbableMixin, ClassifierMixin, BaseEstimator):
+class FusedTeacher(WatchedMixin, MostProbableMixin, ClassifierMixin, BaseEstimator):
     r"""Average of the weights of several networks, which is one network.
 
     Networks of one architecture are trained from different seeds. The hidden units of
@@ -164,13 +165,20 @@ class FusedTeacher(MostProbableMixin, ClassifierMixin, BaseEstimator):
             if isinstance(estimator, ModuleClassifier):
                 self._check_architecture(estimator, len(classes))
 
-            (X,), labels = indexable(X), classes[codes]
-            teachers = self._fit_teachers(estimator, X, labels, weight, rng)
-            fused = _fuse(teachers, safe_indexing(X, _some_rows(weight, codes, rng)))
-            if self.fine_tuning_epochs:
-                said = np.mean([t.predict_proba(X) for t in teachers], axis=0)
-                _fine_tune(fused, X, labels, weight, said, self.fine_tuning_epochs)
-            self.classes_, self.estimator_ = classes, fused
+            labels = classes[codes]
+            # Networks of this package's are trained side by side.
+            n_fits = 1 if isinstance(estimator, MLPTeacher) else self.n_teachers
+            n_subtasks = n_fits + (self.fine_tuning_epochs > 0)
+            with fit_task(self, X, y, sample_weight, n_subtasks) as task:
+                (X,) = indexable(X)
+                teachers = self._fit_teachers(estimator, X, labels, weight, rng, task)
+                some = safe_indexing(X, _some_rows(weight, codes, rng))
+                fused = _fuse(teachers, some)
+                if self.fine_tuning_epochs:
+                    said = np.mean([t.predict_proba(X) for t in teachers], axis=0)
+                    n_epochs = self.fine_tuning_epochs
+                    _fine_tune(fused, X, labels, weight, said, n_epochs, task)
+                self.classes_, self.estimator_ = classes, fused
         return self
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
@@ -213,6 +221,7 @@ class FusedTeacher(MostProbableMixin, ClassifierMixin, BaseEstimator):
         y: NDArray[Any],
         weight: NDArray[np.float64] | None,
         rng: np.random.RandomState,
+        task: Task,
     ) -> list[Any]:
         """Return the networks, of which each is a classifier with its own encoder."""
         seeds = rng.randint(2**31 - 1, size=self.n_teachers).tolist()
@@ -220,15 +229,21 @@ class FusedTeacher(MostProbableMixin, ClassifierMixin, BaseEstimator):
             if estimator.random_state is None:
                 estimator.set_params(random_state=seeds[0])
             estimator.set_params(n_members=self.n_teachers)
-            return _members(estimator.fit(X, y, weight))
-        return [
-            clone(estimator).set_params(random_state=seed).fit(X, y, weight)
-            for seed in seeds
-        ]
+            with task.subtask("networks").fits(estimator):
+                estimator.fit(X, y, weight)
+            return _members(estimator)
+        networks = [clone(estimator).set_params(random_state=seed) for seed in seeds]
+        for network in networks:
+            with task.subtask("network").fits(network):
+                network.fit(X, y, weight)
+        return networks
 
 
-class _Continued(MLPTeacher):
-    """One that goes on from the weights and the encoding that it has."""
+class TunedTeacher(MLPTeacher):
+    """One that goes on from the weights and the encoding that it has.
+
+    Messages and bars show its name.
+    """
 
     warm_start = True
 
@@ -293,6 +308,7 @@ def _fine_tune(
     weight: NDArray[np.float64] | None,
     said: NDArray[np.float64],
     n_epochs: int,
+    task: Task,
 ) -> None:
     """Train a fused teacher on labels and soft targets, from the weights that it has.
 
@@ -305,12 +321,13 @@ def _fine_tune(
     }
     tuned: Any
     if isinstance(fused, MLPTeacher):
-        tuned = _Continued(**params)
+        tuned = TunedTeacher(**params)
         vars(tuned).update(_fitted(fused))
     else:
         # An instance is trained from the weights that it has.
         tuned = ModuleClassifier(**params | {"module": fused.module_})
-    tuned.fit(X, y, weight, soft_targets=said)
+    with task.subtask("fine-tuning").fits(tuned):
+        tuned.fit(X, y, weight, soft_targets=said)
     vars(fused).update(_fitted(tuned))
 
 
