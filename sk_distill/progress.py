@@ -8,6 +8,8 @@ from contextvars import ContextVar, Token
 from time import perf_counter
 from typing import Any, Self
 
+from sklearn.frozen import FrozenEstimator
+
 from sk_distill._sklearn import (
     CallbackSupportMixin,
     has_callbacks,
@@ -136,10 +138,11 @@ class Task:
 
         Where callbacks of limited depth are not handed on to the part, as
         scikit-learn's bars are not beyond one estimator, its tasks become those of the
-        whole.
+        whole. A frozen part passes for what it holds, but its fit does nothing.
         """
+        tells = hasattr(part, "set_callbacks") and not isinstance(part, FrozenEstimator)
         with ExitStack() as stack:
-            if self._context is not None and hasattr(part, "set_callbacks"):
+            if self._context is not None and tells:
                 stack.enter_context(self._context.propagate_callback_context(part))
                 if (
                     isinstance(part, WatchedMixin)

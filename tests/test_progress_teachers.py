@@ -6,6 +6,7 @@ import pytest
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import make_classification
+from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import GaussianNB
 from sklearn.tree import DecisionTreeClassifier
@@ -134,3 +135,18 @@ def test_to_be_watched_changes_no_fused_teacher():
     assert_array_equal(watched.predict_proba(X), plain.predict_proba(X))
     assert_array_equal(recorder.fitted[-1].predict_proba(X), plain.predict_proba(X))
     assert vars(watched.estimator_).keys() == vars(plain.estimator_).keys()
+
+
+@pytest.mark.parametrize("member", [False, True])
+def test_a_frozen_teacher_is_a_task_and_keeps_its_own_callbacks(member):
+    """It was told of by nobody; one that was fitted with bars could not be watched."""
+    before = Recorder()
+    fitted = clone(NETWORK).set_callbacks(before).fit(X, Y)
+    teacher = FrozenEstimator(fitted)
+    model = DistilledClassifier(
+        [("frozen", teacher)] if member else teacher, STUDENT, random_state=0
+    )
+    recorder = listen(model)
+    assert recorder.ended[0] == ((*TEACHER, "frozen") if member else TEACHER)
+    assert before.ended.count(("fit", "epoch")) == len(before.ended) - 1 == 3
+    assert fitted._skl_callbacks == [before]
