@@ -34,6 +34,7 @@ from sk_distill.teachers import (
     holds_frozen,
     holds_net,
     is_frozen,
+    is_made_here,
     prepare_teacher,
 )
 from sk_distill.teaching import SoftTargets, teach
@@ -173,7 +174,8 @@ class BaseDistilledClassifier(WatchedMixin, ClassifierMixin, BaseEstimator):
         asks_once = is_frozen(teacher) and not isinstance(transfer_set, Munge)
         memory = check_memory(self.memory)
         try:
-            fitted, soft_targets = memory.cache(teach, ignore=["n_jobs", "verbose"])(
+            ignored = ["n_jobs", "verbose", "teacher_verbose"]
+            fitted, soft_targets = memory.cache(teach, ignore=ignored)(
                 teacher,
                 X,
                 y,
@@ -186,6 +188,7 @@ class BaseDistilledClassifier(WatchedMixin, ClassifierMixin, BaseEstimator):
                 seed if holds_net(teacher) else None,
                 self.n_jobs,
                 self.verbose,
+                self.verbose if is_made_here(self.teacher) else 0,
             )
         except PicklingError as error:
             raise ValueError(

@@ -111,8 +111,10 @@ class DistilledClassifierCV(BaseDistilledClassifier):
     random_state : int, RandomState or None, default=None
         Seed of everything that is random; see :class:`DistilledClassifier`.
     verbose : int, default=0
-        1 prints a line for each epoch of a student given by name, 2 also one for each
-        part of the fit when it is done: teachers, student. With scikit-learn >= 1.9
+        1 prints a line for each epoch of a student given by name and of a teacher that
+        is None or an ``nn.Module`` class, 2 also one for each part of the fit when it
+        is done: teachers, student. Other parts have a ``verbose`` of their own. With
+        scikit-learn >= 1.9
         ``set_callbacks(ProgressBar(max_propagation_depth=None))`` shows teachers, folds
         and epochs as bars (see :mod:`sklearn.callback`).
 

@@ -90,6 +90,7 @@ def teach(
     seed: int | None,
     n_jobs: int | None,
     verbose: int,
+    teacher_verbose: int = 0,
 ) -> tuple[Any, list[SoftTargets]]:
     """Return the soft targets of each subset of rows.
 
@@ -133,6 +134,8 @@ def teach(
         Teachers fitted at once.
     verbose : int
         Whether to say how far the labelling of transfer rows is.
+    teacher_verbose : int, default=0
+        How much a teacher prints that has a ``verbose`` and is not the user's; else 0.
 
     Returns
     -------
@@ -147,6 +150,9 @@ def teach(
     whole = [fit for fit in fits if len(fit.train) == len(y)]
     parts = [fit for fit in fits if len(fit.train) < len(y)]
 
+    # A cache knows a teacher by its parameters: it has this one while it is fitted.
+    if teacher_verbose:
+        teacher.set_params(verbose=teacher_verbose)
     given = (X, y, classes, fit_params, transfer, subsets, inquiry, seed, verbose)
     with running_task().subtask("teachers", len(fits)) as task:
         # Made before the first of them goes to another process.
@@ -156,6 +162,8 @@ def teach(
             for fit, fit_task in zip(parts, tasks, strict=False)
         )
         answers += [_fit_and_ask(teacher, fit, tasks[-1], *given) for fit in whole]
+    if teacher_verbose:
+        teacher.set_params(verbose=0)
     said: dict[int, list[tuple[RowNumbers | None, NDArray[np.float64]]]] = {
         i: [] for i in range(len(subsets))
     }

@@ -35,6 +35,41 @@ def test_verbose_2_says_what_is_done_when_it_is_done(capsys):
     assert done == [f"DistilledClassifier: {part}" for part in parts]
 
 
+def n_tables(capsys):
+    """Count the trainings of which each epoch is printed as a line of a table."""
+    lines = capsys.readouterr().out.splitlines()
+    return sum(line.split()[:1] == ["epoch"] for line in lines)
+
+
+@pytest.mark.parametrize("folds", [None, 2])
+def test_verbose_1_prints_the_epochs_of_a_teacher_without_a_verbose(folds, capsys):
+    """Nothing was said while the default teacher, or a module's class, was trained."""
+    model = DistilledClassifier(
+        nn.Linear, STUDENT, teacher_cv=folds, random_state=0, verbose=1
+    )
+    model.fit(X, Y)
+    assert n_tables(capsys) == (3 if folds else 1)
+    assert model.teacher_.verbose == 0
+
+
+@pytest.mark.parametrize("verbose", [0, 1])
+def test_a_teacher_of_the_users_prints_by_its_own_verbose(verbose, capsys):
+    teacher = clone(NETWORK).set_params(verbose=verbose)
+    DistilledClassifier(teacher, STUDENT, verbose=1).fit(X, Y)
+    DistilledClassifier([("network", teacher)], STUDENT, verbose=1).fit(X, Y)
+    assert n_tables(capsys) == 2 * verbose
+
+
+def test_a_cache_knows_a_teacher_whether_it_prints_or_not(tmp_path, capsys):
+    model = DistilledClassifier(
+        nn.Linear, STUDENT, memory=str(tmp_path), random_state=0
+    )
+    before = model.fit(X, Y).predict_proba(X)
+    model.set_params(verbose=1).fit(X, Y)
+    assert n_tables(capsys) == 0
+    assert_array_equal(model.predict_proba(X), before)
+
+
 def test_less_than_verbose_2_says_nothing_of_it(capsys):
     DistilledClassifier(GaussianNB(), STUDENT, verbose=1).fit(X, Y)
     assert "fit" not in capsys.readouterr().out

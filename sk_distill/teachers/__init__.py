@@ -6,6 +6,7 @@ from sk_distill.teachers.prepare import (
     holds_frozen,
     holds_net,
     is_frozen,
+    is_made_here,
     prepare_splitter,
     prepare_teacher,
 )
@@ -18,6 +19,7 @@ __all__ = [
     "holds_frozen",
     "holds_net",
     "is_frozen",
+    "is_made_here",
     "prepare_splitter",
     "prepare_teacher",
 ]

@@ -74,6 +74,11 @@ def prepare_teacher(teacher: Any) -> BaseEstimator:
     return clone(teacher)
 
 
+def is_made_here(teacher: Any) -> bool:
+    """Whether what a user passes as ``teacher`` has no parameters of the user's."""
+    return teacher is None or is_torch_module_class(teacher)
+
+
 def _weighted(teacher: Any) -> BaseEstimator:
     """Ask for sample_weight on behalf of a teacher that the user has no hold of."""
     if get_config()["enable_metadata_routing"]:
