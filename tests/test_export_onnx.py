@@ -12,7 +12,9 @@ import skl2onnx
 from numpy.testing import assert_allclose
 from skl2onnx.common.data_types import FloatTensorType
 from sklearn.base import clone
+from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
 from sklearn.exceptions import NotFittedError
+from sklearn.gaussian_process import GaussianProcessClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -259,6 +261,27 @@ def test_students_of_which_there_is_no_valid_graph(binary, path):
     assert not path.exists()
 
 
+@pytest.mark.parametrize(
+    ("student", "reason"),
+    [
+        (GaussianProcessClassifier(), "Fail: .* is not a registered function/op"),
+        (
+            QuadraticDiscriminantAnalysis(),
+            r"ValueError: 'label' has shape \(1, 1\), which has to be \(1,\)",
+        ),
+    ],
+    ids=["not loaded", "wrong shape"],
+)
+def test_students_whose_graphs_do_not_answer(student, reason, binary, path):
+    """The file was written: of one no runtime knew a node, one had labels in a row."""
+    model = DistilledClassifier(GaussianNB(), "linear").fit(*binary)
+    model.student_ = student.fit(*binary)
+    name = type(student).__name__
+    with pytest.raises(ValueError, match=rf"the student, a {name} \({reason}\); exp"):
+        to_onnx(model, path)
+    assert not path.exists()
+
+
 def test_text_that_comes_as_numbers_is_refused(mixed_frame, mixed_labels, path):
     student = student_of("standard", ()).fit(mixed_frame, mixed_labels)
     numbers = [(name, FloatTensorType([None, 1])) for name in mixed_frame]
@@ -319,9 +342,11 @@ def test_names_and_labels_that_cannot_be_written(
     assert not path.exists()
 
 
-def test_without_the_extra(binary, path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "skl2onnx", None)
-    with pytest.raises(ImportError, match=r'pip install "sk-distill\[onnx\]"'):
+@pytest.mark.parametrize("module", ["skl2onnx", "onnxruntime"])
+def test_without_the_extra(module, binary, path, monkeypatch):
+    monkeypatch.setitem(sys.modules, module, None)
+    message = rf'to_onnx needs {module}, .* pip install "sk-distill\[onnx\]"'
+    with pytest.raises(ImportError, match=message):
         to_onnx(LinearStudent().fit(*binary), path)
 
 

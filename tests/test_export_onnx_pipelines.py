@@ -10,9 +10,10 @@ from skl2onnx.common.data_types import FloatTensorType
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA, TruncatedSVD
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.feature_selection import SelectKBest, VarianceThreshold
 from sklearn.impute import KNNImputer, SimpleImputer
-from sklearn.naive_bayes import GaussianNB
+from sklearn.naive_bayes import CategoricalNB, GaussianNB
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import (
     FunctionTransformer,
@@ -296,3 +297,66 @@ def test_steps_of_which_there_is_no_valid_graph(step, message, table_of, binary,
     to_onnx(model[-1], path)
     _, proba = ask(onnxruntime.InferenceSession(path), rows)
     assert_allclose(proba, model.predict_proba(X), atol=1e-5)
+
+
+def with_gaps(X):
+    gaps = np.arange(X.shape[1]) == np.arange(len(X))[:, None] % 9
+    return np.where(gaps, np.nan, X)
+
+
+INDICATE = SimpleImputer(add_indicator=True)
+
+
+@pytest.mark.parametrize(
+    ("step", "message"),
+    [
+        (INDICATE, r"step 'step', a SimpleImputer \(\w+: \[ONNXRuntimeError\]"),
+        (
+            ColumnTransformer([("part", INDICATE, ["c0", "c2"])]),
+            r"step 'step', a ColumnTransformer \(",
+        ),
+        (
+            make_pipeline(SimpleImputer(), LinearDiscriminantAnalysis()),
+            r"step 'step__lineardiscriminantanalysis', a LinearDiscriminantAnalysis \(",
+        ),
+    ],
+    ids=["alone", "within", "student blamed"],
+)
+def test_graphs_that_load_and_do_not_answer(step, message, binary, path, capfd):
+    """The file was written, and each call of a runtime failed.
+
+    Of a discriminant analysis the student was said to be what fails.
+    """
+    frame = on_frame(with_gaps(binary[0]))
+    model = Pipeline([("step", step), ("student", LinearStudent())])
+    model.fit(frame, binary[1])
+    path.write_text("what was there")
+    with pytest.raises(ValueError, match=f"no valid graph of {message}") as raised:
+        to_onnx(model, path)
+    assert "to_onnx(pipeline[-1], path)" in str(raised.value)
+    assert "/onnxruntime" not in str(raised.value)
+    assert path.read_text() == "what was there"
+    # A runtime has a way of its own to say what has failed.
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("kind", [float, str])
+@pytest.mark.parametrize(
+    "model",
+    [
+        make_pipeline(OneHotEncoder(sparse_output=False), LinearStudent()),
+        make_pipeline(
+            OrdinalEncoder(), OneHotEncoder(sparse_output=False), LinearStudent()
+        ),
+        make_pipeline(
+            OrdinalEncoder(), DistilledClassifier(GaussianNB(), CategoricalNB())
+        ),
+    ],
+    ids=["one-hot", "both", "student of codes"],
+)
+def test_what_knows_certain_levels_only_is_written(model, kind, path):
+    """Rows that are made up have to have levels that such a graph answers."""
+    codes = np.random.default_rng(0).choice([3, 5, 7], size=(200, 2))
+    frame = pd.DataFrame(codes.astype(kind), columns=[*"ab"])
+    model = clone(model).fit(frame, codes[:, 0] > 4)
+    assert_same(session_of(model, path), model, frame, atol=1e-5)

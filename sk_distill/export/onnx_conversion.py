@@ -1,4 +1,4 @@
-"""A graph by skl2onnx that a runtime can load, or an error that names the step."""
+"""A graph by skl2onnx that answers, or an error that names the step."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Any
 from sklearn.pipeline import Pipeline
 
 from sk_distill._optional import import_optional
-from sk_distill.export.onnx_inputs import are_alike
+from sk_distill.export.onnx_inputs import are_alike, learnt_cells
 from sk_distill.export.onnx_steps import fed_by_columns
+from sk_distill.export.onnx_trial import answers_to_made_up_rows
 from sk_distill.validation import name_of
 
 # Not the newest: runtimes of the years before read it too.
@@ -16,7 +17,9 @@ _OPSETS = {"": 17, "ai.onnx.ml": 3}
 
 
 def checked_graph(pipeline: Pipeline, inputs: list[tuple[str, Any]]) -> Any:
-    """Return the graph of a fitted pipeline, which is valid.
+    """Return the graph of a fitted pipeline, which is valid and answers.
+
+    It has no inputs that nothing uses.
 
     Parameters
     ----------
@@ -28,15 +31,23 @@ def checked_graph(pipeline: Pipeline, inputs: list[tuple[str, Any]]) -> Any:
     Raises
     ------
     ValueError
-        Where skl2onnx does not convert a step, or to a graph that no runtime loads.
+        Where skl2onnx does not convert a step, or to a graph that no runtime loads, or
+        that does not answer with a label and a probability of each class.
     """
     try:
-        return _graph(pipeline, inputs, {"zipmap": False})
+        graph = _graph(pipeline, inputs, {"zipmap": False})
+        names = [name for name, _ in inputs]
+        cells = learnt_cells(pipeline)
+        shapes = [(), (len(pipeline[-1].classes_),)]
+        answers_to_made_up_rows(graph, names, cells, shapes)
+        return graph
     except Exception as error:
         if str(error).startswith("to_onnx: "):
             # A student's own converter says what is wrong with it.
             raise
-        reason = str(error).strip().partition("\n")[0].rstrip(".")
+        reason = str(error).strip().partition("\n")[0]
+        # What follows is where in its own source a runtime has failed.
+        reason = reason.partition(" Status Message: /")[0].rstrip(".")
         reason = f"{type(error).__name__}: {reason}"
         raise ValueError(
             f"to_onnx: skl2onnx makes no valid graph of "
@@ -58,15 +69,38 @@ def _graph(
     )
     # Runtimes infer types and shapes when they load a file, skl2onnx does not.
     onnx.checker.check_model(graph, full_check=True)
+    _name_inputs(graph.graph, [name for name, _ in inputs])
     return graph
+
+
+def _name_inputs(graph: Any, names: list[str]) -> None:
+    """Give the inputs the columns' names, and drop those that nothing uses.
+
+    skl2onnx names them anew where a name is more than letters.
+    """
+    old_names = [value.name for value in graph.input]
+    new_name_of = dict(zip(old_names, names, strict=True))
+    used = set()
+    for node in graph.node:
+        used.update(node.input)
+        node.input[:] = [new_name_of.get(name, name) for name in node.input]
+    inputs = [value for value in graph.input if value.name in used]
+    for value in inputs:
+        value.name = new_name_of[value.name]
+    del graph.input[:]
+    graph.input.extend(inputs)
 
 
 def _what_fails(pipeline: Pipeline, inputs: list[tuple[str, Any]], reason: str) -> str:
     """Return the end of a message: which step it is, why, and what to do about it."""
     steps = _leaves(pipeline.steps[:-1])
+    followers = [*steps[1:], pipeline.steps[-1]]
+    names, cells = [name for name, _ in inputs], learnt_cells(pipeline)
     for i, (name, step) in enumerate(steps):
         try:
-            _graph(Pipeline(steps[: i + 1]), inputs, None)
+            graph = _graph(Pipeline(steps[: i + 1]), inputs, None)
+            shapes = _shapes_for(followers[i][1])
+            answers_to_made_up_rows(graph, names, cells, shapes)
         except Exception:
             return (
                 f"step {name!r}, a {name_of(step)} ({reason}); expected steps that it "
@@ -79,6 +113,12 @@ def _what_fails(pipeline: Pipeline, inputs: list[tuple[str, Any]], reason: str) 
         "converts, of columns such as the steps before make. Distil into another one, "
         "into student='linear' for instance."
     )
+
+
+def _shapes_for(follower: Any) -> list[tuple[int, ...] | None]:
+    """Return what a step makes of a row, as the one after it takes it."""
+    n_columns = getattr(follower, "n_features_in_", None)
+    return [None if n_columns is None else (n_columns,)]
 
 
 def _leaves(steps: list[tuple[str, Any]]) -> list[tuple[str, Any]]:

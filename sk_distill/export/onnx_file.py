@@ -38,7 +38,8 @@ def to_onnx(estimator: Any, path: str | PathLike[str]) -> Path:
     Raises
     ------
     ImportError
-        Where skl2onnx is not installed: ``pip install "sk-distill[onnx]"``.
+        Where skl2onnx or onnxruntime is not installed:
+        ``pip install "sk-distill[onnx]"``.
     TypeError
         For an estimator or a student of another kind.
     NotFittedError
@@ -48,7 +49,8 @@ def to_onnx(estimator: Any, path: str | PathLike[str]) -> Path:
         ``""`` or like an output or that skl2onnx would leave out, and a categorical
         column whose levels are of several types or are numbers of which two are one in
         float32. For a step or a student from elsewhere of which skl2onnx makes no
-        graph, or none that a runtime can load; a file that is there stays.
+        graph, or none that onnxruntime loads and gets answers from; a file that is
+        there stays.
 
     Notes
     -----
@@ -75,9 +77,12 @@ def to_onnx(estimator: Any, path: str | PathLike[str]) -> Path:
 
     What skl2onnx makes of the steps before the student calculates in float32 too, and
     some of it not closely: a PowerTransformer of years, a StandardScaler of time
-    stamps, a QuantileTransformer. Of a few steps, such as a SimpleImputer with
-    ``add_indicator``, it makes a graph that loads and then cannot answer. Compare the
-    answers for some of your rows before you ship a pipeline.
+    stamps, a QuantileTransformer. Compare the answers for some of your rows before you
+    ship a pipeline.
+
+    Before the graph is written onnxruntime asks it about rows that are made up, all
+    zeros or all ones: what skl2onnx makes of a SimpleImputer with ``add_indicator``,
+    for instance, loads and cannot answer.
 
     The outputs are ``"label"`` of shape ``(n_rows,)``, int64 or string, and
     ``"probabilities"`` of shape ``(n_rows, n_classes)``, float32 in the order of
@@ -102,7 +107,8 @@ def to_onnx(estimator: Any, path: str | PathLike[str]) -> Path:
     >>> bool(np.abs(proba - student.predict_proba(X)).max() < 1e-5)
     True
     """
-    import_optional("skl2onnx", extra="onnx", needed_by="to_onnx")
+    for package in ("skl2onnx", "onnxruntime"):
+        import_optional(package, extra="onnx", needed_by="to_onnx")
     from sk_distill.export.onnx_converters import register_converters
     from sk_distill.export.onnx_inputs import are_alike, input_types, warn_of_rounding
 
@@ -111,7 +117,8 @@ def to_onnx(estimator: Any, path: str | PathLike[str]) -> Path:
     _check_names([name for name, _ in inputs])
     register_converters()
     graph = checked_graph(pipeline, inputs)
-    unused = _name_inputs(graph.graph, [name for name, _ in inputs])
+    used = {value.name for value in graph.graph.input}
+    unused = [name for name, _ in inputs if name not in used]
     if unused and not (are_alike(inputs) or takes_columns(pipeline)):
         raise ValueError(
             f"to_onnx: skl2onnx leaves out the columns {unused} of a frame of text "
@@ -134,22 +141,3 @@ def _check_names(names: list[str]) -> None:
                 f"to_onnx: a column is named {name!r}, {what}; expected other names. "
                 f"Fit on frame.rename(columns={{{name!r}: ...}})."
             )
-
-
-def _name_inputs(graph: Any, names: list[str]) -> list[str]:
-    """Give the inputs the columns' names; drop and return those that nothing uses.
-
-    skl2onnx names them anew where a name is more than letters.
-    """
-    old_names = [value.name for value in graph.input]
-    name_of = dict(zip(old_names, names, strict=True))
-    used = set()
-    for node in graph.node:
-        used.update(node.input)
-        node.input[:] = [name_of.get(name, name) for name in node.input]
-    inputs = [value for value in graph.input if value.name in used]
-    for value in inputs:
-        value.name = name_of[value.name]
-    del graph.input[:]
-    graph.input.extend(inputs)
-    return [name for name in names if name not in {value.name for value in inputs}]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from math import isfinite
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -30,7 +32,8 @@ def input_types(estimator: Any) -> list[tuple[str, Any]]:
 
     n_columns = estimator.n_features_in_
     names = getattr(estimator, "feature_names_in_", None)
-    text = text_columns(estimator, set())
+    cells = learnt_cells(estimator)
+    text = {j for j, cell in cells.items() if isinstance(cell, str)}
     if names is None and not text:
         return [("X", FloatTensorType([None, n_columns]))]
     if names is None:
@@ -46,57 +49,67 @@ def are_alike(inputs: list[tuple[str, Any]]) -> bool:
     return len({type(kind) for _, kind in inputs}) == 1
 
 
-def text_columns(part: Any, text_outputs: set[int]) -> set[int]:
-    """Return which columns that a fitted part gets hold text, by what has been learnt.
+def learnt_cells(part: Any, outputs: dict[int, Any] | None = None) -> dict[int, Any]:
+    """Return a cell of each column of which a fitted part has learnt some.
 
     A student has levels, scikit-learn's encoders have ``categories_``, an imputer
-    ``statistics_``; what is passed through is what the next step has learnt.
+    ``statistics_``; what is passed through is what the next step has learnt. A column
+    is text where the cell is.
 
     Parameters
     ----------
     part : estimator or str
         It is fitted.
-    text_outputs : set of int
-        Which of the columns that it makes hold text, to the next step.
+    outputs : dict of int to str or number, optional
+        The cells, to the next step, of the columns that it makes.
     """
+    outputs = {} if outputs is None else outputs
     if isinstance(part, Pipeline):
         for _, step in reversed(part.steps):
-            text_outputs = text_columns(step, text_outputs)
-        return text_outputs
+            outputs = learnt_cells(step, outputs)
+        return outputs
     if isinstance(part, ColumnTransformer):
-        text = set()
+        cells = {}
         for name, inner, picked in part.transformers_:
             made = part.output_indices_[name]
-            here = text_outputs & {*range(made.start, made.stop)}
-            of_inner = {j - made.start for j in here}
+            of_inner = {
+                j - made.start: cell
+                for j, cell in outputs.items()
+                if made.start <= j < made.stop
+            }
             places = _places(part, picked)
-            text |= {places[place] for place in text_columns(inner, of_inner)}
-        return text
+            for place, cell in learnt_cells(inner, of_inner).items():
+                cells[places[place]] = cell
+        return cells
     if isinstance(part, FeatureUnion):
-        return _text_of_union(part, text_outputs)
+        return _cells_of_union(part, outputs)
     if isinstance(part, BUILT_IN):
         levels = levels_of(part, caller="to_onnx", dtype=np.float32)
-        return {j for j, column in levels.items() if column.is_text}
+        return {j: next(iter(column.slots), "") for j, column in levels.items()}
     if isinstance(part, str) or getattr(part, "func", part) is None:
-        return text_outputs
+        return outputs
     learnt = getattr(part, "categories_", getattr(part, "statistics_", ()))
-    return {
-        j
-        for j, values in enumerate(learnt)
-        if any(isinstance(value, str) for value in np.atleast_1d(values).tolist())
-    }
+    return {j: cell for j, values in enumerate(learnt) for cell in _one_cell(values)}
 
 
-def _text_of_union(part: FeatureUnion, text_outputs: set[int]) -> set[int]:
-    """Return which columns are text to any of those that get all of them.
+def _one_cell(values: Any) -> list[Any]:
+    """Return a text or, if there is none, a number; of neither nothing."""
+    values = np.atleast_1d(values).tolist()
+    texts = [value for value in values if isinstance(value, str)]
+    numbers = [value for value in values if isinstance(value, Real)]
+    return [*texts, *(number for number in numbers if isfinite(number))][:1]
+
+
+def _cells_of_union(part: FeatureUnion, outputs: dict[int, Any]) -> dict[int, Any]:
+    """Return a cell of each column that any of the parts has learnt.
 
     What the first part passes through the next step knows by its place; where the
     columns of the others begin is not known.
     """
-    text: set[int] = set()
+    cells: dict[int, Any] = {}
     for i, (_, inner) in enumerate(part.transformer_list):
-        text |= text_columns(inner, text_outputs if i == 0 else set())
-    return text
+        cells |= learnt_cells(inner, outputs if i == 0 else {})
+    return cells
 
 
 def _places(part: ColumnTransformer, picked: Any) -> list[int]:
