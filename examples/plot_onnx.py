@@ -49,8 +49,9 @@ model = DistilledClassifier(
 # %%
 # One call
 # --------
+# With rows to compare on, a warning would say where the file answers otherwise.
 
-path = to_onnx(model, Path(mkdtemp()) / "student.onnx")
+path = to_onnx(model, Path(mkdtemp()) / "student.onnx", X)
 session = onnxruntime.InferenceSession(path)
 print(f"{path.name}: {path.stat().st_size:,} bytes")
 for column in session.get_inputs():

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
+from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
 from sk_distill._optional import import_optional
-from sk_distill.export.onnx_inputs import are_alike, learnt_cells
+from sk_distill.export.onnx_inputs import are_alike
 from sk_distill.export.onnx_steps import fed_by_columns
-from sk_distill.export.onnx_trial import answers_to_made_up_rows
+from sk_distill.export.onnx_trial import answers_of
 from sk_distill.validation import name_of
 
 # Not the newest: runtimes of the years before read it too.
 _OPSETS = {"": 17, "ai.onnx.ml": 3}
 
 
-def checked_graph(pipeline: Pipeline, inputs: list[tuple[str, Any]]) -> Any:
-    """Return the graph of a fitted pipeline, which is valid and answers.
+def checked_graph(
+    pipeline: Pipeline, inputs: list[tuple[str, Any]], X: Any = None
+) -> tuple[Any, list[NDArray[Any]]]:
+    """Return the graph of a fitted pipeline, and what it answers.
 
-    It has no inputs that nothing uses.
+    It is valid, and has no inputs that nothing uses.
 
     Parameters
     ----------
@@ -27,6 +30,8 @@ def checked_graph(pipeline: Pipeline, inputs: list[tuple[str, Any]]) -> Any:
         It is fitted; the last step is the student.
     inputs : list of (str, type)
         As skl2onnx wants them.
+    X : array-like or frame of shape (n_rows, n_columns), default=None
+        Rows that the pipeline takes; None has some made up.
 
     Raises
     ------
@@ -34,13 +39,14 @@ def checked_graph(pipeline: Pipeline, inputs: list[tuple[str, Any]]) -> Any:
         Where skl2onnx does not convert a step, or to a graph that no runtime loads, or
         that does not answer with a label and a probability of each class.
     """
+    fails = "skl2onnx makes no valid graph of"
     try:
         graph = _graph(pipeline, inputs, {"zipmap": False})
-        names = [name for name, _ in inputs]
-        cells = learnt_cells(pipeline)
+        if X is not None:
+            fails = "the rows of X are not answered by what skl2onnx makes of"
         shapes = [(), (len(pipeline[-1].classes_),)]
-        answers_to_made_up_rows(graph, names, cells, shapes)
-        return graph
+        names = [name for name, _ in inputs]
+        return graph, answers_of(graph, pipeline, names, X, shapes)
     except Exception as error:
         if str(error).startswith("to_onnx: "):
             # A student's own converter says what is wrong with it.
@@ -50,8 +56,7 @@ def checked_graph(pipeline: Pipeline, inputs: list[tuple[str, Any]]) -> Any:
         reason = reason.partition(" Status Message: /")[0].rstrip(".")
         reason = f"{type(error).__name__}: {reason}"
         raise ValueError(
-            f"to_onnx: skl2onnx makes no valid graph of "
-            f"{_what_fails(pipeline, inputs, reason)}"
+            f"to_onnx: {fails} {_what_fails(pipeline, inputs, X, reason)}"
         ) from error
 
 
@@ -91,16 +96,18 @@ def _name_inputs(graph: Any, names: list[str]) -> None:
     graph.input.extend(inputs)
 
 
-def _what_fails(pipeline: Pipeline, inputs: list[tuple[str, Any]], reason: str) -> str:
+def _what_fails(
+    pipeline: Pipeline, inputs: list[tuple[str, Any]], X: Any, reason: str
+) -> str:
     """Return the end of a message: which step it is, why, and what to do about it."""
     steps = _leaves(pipeline.steps[:-1])
     followers = [*steps[1:], pipeline.steps[-1]]
-    names, cells = [name for name, _ in inputs], learnt_cells(pipeline)
+    names = [name for name, _ in inputs]
     for i, (name, step) in enumerate(steps):
         try:
             graph = _graph(Pipeline(steps[: i + 1]), inputs, None)
             shapes = _shapes_for(followers[i][1])
-            answers_to_made_up_rows(graph, names, cells, shapes)
+            answers_of(graph, pipeline, names, X, shapes)
         except Exception:
             return (
                 f"step {name!r}, a {name_of(step)} ({reason}); expected steps that it "

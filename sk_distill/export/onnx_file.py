@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from sk_distill._optional import import_optional
+from sk_distill.export.onnx_comparison import Answers, warn_of_differences
 from sk_distill.export.onnx_conversion import checked_graph
 from sk_distill.export.onnx_steps import shipped_pipeline, takes_columns
 
 
-def to_onnx(estimator: Any, path: str | PathLike[str]) -> Path:
+def to_onnx(estimator: Any, path: str | PathLike[str], X: Any = None) -> Path:
     r"""Write a fitted student to an ONNX file: columns in, label and probabilities out.
 
     Parameters
@@ -23,6 +24,10 @@ def to_onnx(estimator: Any, path: str | PathLike[str]) -> Path:
         classifier from elsewhere, are converted by skl2onnx.
     path : str or path
         The file; one that is there is overwritten.
+    X : array-like or frame of shape (n_rows, n_columns), default=None
+        Rows that the estimator takes, as it takes them. The graph is asked about them
+        before it is written, and its answers are compared with the estimator's; see
+        below. A few hundred do.
 
     Returns
     -------
@@ -32,8 +37,9 @@ def to_onnx(estimator: Any, path: str | PathLike[str]) -> Path:
     Warns
     -----
     DistillationWarning
-        Where float32 moves the numbers of a column by more than a thousandth of their
-        spread; see below.
+        Where probabilities of rows of ``X`` differ from the estimator's by more than
+        1e-4, or labels do; without ``X``, where float32 moves the numbers of a column
+        by more than a thousandth of their spread.
 
     Raises
     ------
@@ -49,7 +55,8 @@ def to_onnx(estimator: Any, path: str | PathLike[str]) -> Path:
         ``""`` or like an output or that skl2onnx would leave out, and a categorical
         column whose levels are of several types or are numbers of which two are one in
         float32. For a step or a student from elsewhere of which skl2onnx makes no
-        graph, or none that onnxruntime loads and gets answers from; a file that is
+        graph, or none that onnxruntime loads and gets answers from, to the rows of
+        ``X`` if there are any. For an ``X`` that the estimator refuses. A file that is
         there stays.
 
     Notes
@@ -77,12 +84,12 @@ def to_onnx(estimator: Any, path: str | PathLike[str]) -> Path:
 
     What skl2onnx makes of the steps before the student calculates in float32 too, and
     some of it not closely: a PowerTransformer of years, a StandardScaler of time
-    stamps, a QuantileTransformer. Compare the answers for some of your rows before you
-    ship a pipeline.
-
-    Before the graph is written onnxruntime asks it about rows that are made up, all
-    zeros or all ones: what skl2onnx makes of a SimpleImputer with ``add_indicator``,
-    for instance, loads and cannot answer.
+    stamps, a QuantileTransformer, an OrdinalEncoder where cells are missing. Of others
+    it makes a graph that loads and cannot answer, as of a SimpleImputer with
+    ``add_indicator``. So onnxruntime asks the graph before it is written: about ``X``,
+    fed as above, where a warning tells how far its answers are from the estimator's;
+    or about rows that are made up, which tell whether it answers, and no more. Pass
+    ``X`` wherever there are steps before the student, or one from elsewhere.
 
     The outputs are ``"label"`` of shape ``(n_rows,)``, int64 or string, and
     ``"probabilities"`` of shape ``(n_rows, n_classes)``, float32 in the order of
@@ -113,10 +120,12 @@ def to_onnx(estimator: Any, path: str | PathLike[str]) -> Path:
     from sk_distill.export.onnx_inputs import are_alike, input_types, warn_of_rounding
 
     pipeline = shipped_pipeline(estimator)
+    if X is not None:
+        expected = Answers(estimator.predict(X), estimator.predict_proba(X))
     inputs = input_types(pipeline)
     _check_names([name for name, _ in inputs])
     register_converters()
-    graph = checked_graph(pipeline, inputs)
+    graph, answers = checked_graph(pipeline, inputs, X)
     used = {value.name for value in graph.graph.input}
     unused = [name for name, _ in inputs if name not in used]
     if unused and not (are_alike(inputs) or takes_columns(pipeline)):
@@ -126,7 +135,10 @@ def to_onnx(estimator: Any, path: str | PathLike[str]) -> Path:
             "ColumnTransformer be the first step, which hands the columns to the "
             "others, or fit on an array of numbers."
         )
-    warn_of_rounding(pipeline[-1])
+    if X is None:
+        warn_of_rounding(pipeline[-1])
+    else:
+        warn_of_differences(estimator, pipeline[-1], expected, Answers(*answers))
     path = Path(path)
     path.write_bytes(graph.SerializeToString())
     return path

@@ -9,55 +9,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sk_distill._optional import import_optional
-
-Feed = dict[str, NDArray[Any]]
+from sk_distill.export.onnx_inputs import learnt_cells
+from sk_distill.export.onnx_rows import Feed, feed_of
 
 # No graph has so many columns or classes by chance: where arrays of other lengths are
 # laid over each other, which a runtime refuses, they have to be of other lengths.
 _N_ROWS = 13
 
 
-def answers_to_made_up_rows(
+def answers_of(
     graph: Any,
+    pipeline: Any,
     names: list[str],
-    cells: dict[int, Any],
+    X: Any,
     shapes: Sequence[tuple[int, ...] | None],
 ) -> list[NDArray[Any]]:
-    """Return what a graph answers, or raise why it answers no rows.
+    """Return what a graph answers to rows of a user or, if there are none, to others.
 
-    Some answer no zeros, as where numbers have to be categories, others no ones: those
-    of which neither is answered are no use.
+    Some graphs answer no zeros, as where numbers have to be categories, others no ones:
+    those of which neither is answered are no use.
 
     Parameters
     ----------
     graph : onnx.ModelProto
-        It is valid.
+        It is valid, and of the first steps of the pipeline or of all.
+    pipeline : Pipeline
+        It is fitted.
     names : list of str
         Of all columns, or of the one input that has all of them.
-    cells : dict of int to str or number
-        Cells that columns are known to have held, for those columns.
-    shapes : sequence of tuple of int or None
-        See :func:`answers_to`, also for errors.
-    """
-    tolerant = _taking_any_level(graph)
-    zeros, ones = (_made_up_rows(graph, names, cells, number) for number in (0, 1))
-    try:
-        return answers_to(tolerant, zeros, shapes)
-    except Exception:
-        return answers_to(tolerant, ones, shapes)
-
-
-def answers_to(
-    graph: Any, feed: Feed, shapes: Sequence[tuple[int, ...] | None]
-) -> list[NDArray[Any]]:
-    """Return what a graph answers, to all rows and to the first of them alone.
-
-    Parameters
-    ----------
-    graph : onnx.ModelProto
-        It is valid.
-    feed : dict of str to ndarray
-        Rows for each input.
+    X : array-like or frame of shape (n_rows, n_columns), or None
+        Rows that the pipeline takes.
     shapes : sequence of tuple of int or None
         What each output has for a row; None where that is not known.
 
@@ -68,6 +49,21 @@ def answers_to(
     ValueError
         For an answer of another shape.
     """
+    if X is not None:
+        return _answers_to(graph, feed_of(graph, X, pipeline), shapes)
+    cells = learnt_cells(pipeline)
+    tolerant = _taking_any_level(graph)
+    zeros, ones = (_made_up_rows(graph, names, cells, number) for number in (0, 1))
+    try:
+        return _answers_to(tolerant, zeros, shapes)
+    except Exception:
+        return _answers_to(tolerant, ones, shapes)
+
+
+def _answers_to(
+    graph: Any, feed: Feed, shapes: Sequence[tuple[int, ...] | None]
+) -> list[NDArray[Any]]:
+    """Return what a graph answers to all rows, after the first of them alone."""
     onnxruntime = import_optional("onnxruntime", extra="onnx", needed_by="to_onnx")
     options = onnxruntime.SessionOptions()
     # What fails is raised; it need not be printed too.
