@@ -340,6 +340,30 @@ def test_graphs_that_load_and_do_not_answer(step, message, binary, path, capfd):
     assert capfd.readouterr().err == ""
 
 
+@pytest.mark.parametrize("cell", [None, np.nan])
+def test_missing_cells_that_an_encoder_makes_nan_of(cell, path):
+    """Answers were wrong by 0.97: of NaN skl2onnx made a level like the others."""
+    rng = np.random.default_rng(0)
+    kinds = rng.choice(np.array(["u", "v", cell], dtype=object), 300)
+    frame = pd.DataFrame({"kind": kinds, "size": rng.normal(size=300)})
+    y = (frame["kind"].isna() + frame["size"] > 0.5).astype(int)
+
+    def pipeline_of(encoder):
+        encode = ColumnTransformer([("k", make_pipeline(encoder), ["kind"])])
+        return make_pipeline(FeatureUnion([("u", encode)]), LinearStudent())
+
+    with pytest.raises(
+        ValueError, match=r"columns \['kind'\] and makes NaN .*_missing_value=-1\)"
+    ):
+        to_onnx(pipeline_of(OrdinalEncoder()).fit(frame, y), path)
+    assert not path.exists()
+    model = pipeline_of(OrdinalEncoder(encoded_missing_value=-1)).fit(frame, y)
+    assert_same(session_of(model, path), model, frame, atol=1e-5)
+    known = frame.dropna()
+    model = pipeline_of(OrdinalEncoder()).fit(known, y[known.index])
+    assert_same(session_of(model, path), model, known, atol=1e-5)
+
+
 @pytest.mark.parametrize("kind", [float, str])
 @pytest.mark.parametrize(
     "model",

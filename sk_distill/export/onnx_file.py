@@ -56,8 +56,9 @@ def to_onnx(estimator: Any, path: str | PathLike[str], X: Any = None) -> Path:
         column whose levels are of several types or are numbers of which two are one in
         float32. For a step or a student from elsewhere of which skl2onnx makes no
         graph, or none that onnxruntime loads and gets answers from, to the rows of
-        ``X`` if there are any. For an ``X`` that the estimator refuses. A file that is
-        there stays.
+        ``X`` if there are any. For an OrdinalEncoder that has seen missing cells and
+        makes NaN of them, which a graph does not, and for an ``X`` that the estimator
+        refuses. A file that is there stays.
 
     Notes
     -----
@@ -84,12 +85,12 @@ def to_onnx(estimator: Any, path: str | PathLike[str], X: Any = None) -> Path:
 
     What skl2onnx makes of the steps before the student calculates in float32 too, and
     some of it not closely: a PowerTransformer of years, a StandardScaler of time
-    stamps, a QuantileTransformer, an OrdinalEncoder where cells are missing. Of others
-    it makes a graph that loads and cannot answer, as of a SimpleImputer with
-    ``add_indicator``. So onnxruntime asks the graph before it is written: about ``X``,
-    fed as above, where a warning tells how far its answers are from the estimator's;
-    or about rows that are made up, which tell whether it answers, and no more. Pass
-    ``X`` wherever there are steps before the student, or one from elsewhere.
+    stamps, a QuantileTransformer. Of others it makes a graph that loads and cannot
+    answer, as of a SimpleImputer with ``add_indicator``. So onnxruntime asks the graph
+    before it is written: about ``X``, fed as above, where a warning tells how far its
+    answers are from the estimator's; or about rows that are made up, which tell whether
+    it answers, and no more. Pass ``X`` wherever there are steps before the student, or
+    one from elsewhere.
 
     The outputs are ``"label"`` of shape ``(n_rows,)``, int64 or string, and
     ``"probabilities"`` of shape ``(n_rows, n_classes)``, float32 in the order of

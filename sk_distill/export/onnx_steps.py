@@ -15,6 +15,7 @@ from sklearn.preprocessing import (
 )
 from sklearn.utils.validation import check_is_fitted
 
+from sk_distill.encoding.table import is_missing
 from sk_distill.export.reading import BUILT_IN, shipped_student
 
 # In a graph these take an input for each column; of the others many look at one input.
@@ -32,7 +33,31 @@ def shipped_pipeline(estimator: Any) -> Pipeline:
     check_is_fitted(estimator)
     *before, (name, last) = estimator.steps
     student = shipped_student(last, caller="to_onnx")
+    for _, step in before:
+        _check_encoders(step)
     return Pipeline([*_steps_that_act(before), (name, student)])
+
+
+def _check_encoders(step: Any) -> None:
+    """Refuse encoders that make NaN of missing cells: skl2onnx makes a level of it."""
+    if isinstance(step, Pipeline | FeatureUnion | ColumnTransformer):
+        parts = getattr(step, "transformers_", getattr(step, "transformer_list", None))
+        for _, part, *_ in step.steps if parts is None else parts:
+            _check_encoders(part)
+    elif isinstance(step, OrdinalEncoder) and is_missing(step.encoded_missing_value):
+        columns = getattr(step, "feature_names_in_", np.arange(step.n_features_in_))
+        has_missing = [
+            any(is_missing(cell) for cell in categories.tolist())
+            for categories in step.categories_
+        ]
+        if any(has_missing):
+            raise ValueError(
+                "to_onnx: an OrdinalEncoder has seen missing cells in columns "
+                f"{columns[has_missing].tolist()} and makes NaN of them, of which "
+                "skl2onnx makes a level; expected a number. Fit with "
+                "OrdinalEncoder(encoded_missing_value=-1), or hand the columns to the "
+                "student as they are."
+            )
 
 
 def _steps_that_act(steps: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
