@@ -11,9 +11,6 @@ LARGEST = 1.7976931348623157e308
 # As far from the mean as a number is taken to be, in deviations.
 MOST_DEVIATIONS = 1e6
 
-# Powers of logits that add up to more than this have all their digits.
-SAFE_TOTAL = 1e-100
-
 
 def is_missing(cell: Any) -> bool:
     """Whether a cell is None, NaN, NaT or pandas' NA."""
@@ -88,18 +85,14 @@ def clip_number(column: dict[str, Any], number: float) -> float:
 
 
 def softmax(logits: list[float]) -> list[float]:
-    """Return the probabilities of the classes; one logit is that of the second."""
-    if len(logits) == 1:
-        small = exp(-abs(logits[0]))
-        low, high = small / (1 + small), 1 / (1 + small)
-        return [low, high] if logits[0] >= 0 else [high, low]
+    """Return the probabilities of the classes, from logits beside that of the first."""
     try:
-        powers = list(map(exp, logits))
+        powers = [1.0, *map(exp, logits)]
         total = sum(powers)
     except OverflowError:
         total = inf
-    if not SAFE_TOTAL < total < inf:
+    if total == inf:
         largest = max(logits)
-        powers = [exp(logit - largest) for logit in logits]
+        powers = [exp(logit - largest) for logit in (0.0, *logits)]
         total = sum(powers)
     return [power / total for power in powers]

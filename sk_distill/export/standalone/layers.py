@@ -17,12 +17,17 @@ def decode(array: tuple[str, tuple[int, ...], str]) -> Any:
 
 def softmax_of_rows(logits: Any) -> Any:
     """Return what :func:`softmax` does of each row."""
-    if logits.shape[1] == 1:
-        small = np.exp(-np.abs(logits))
-        low, high = small / (1 + small), 1 / (1 + small)
-        return np.where(logits >= 0, np.hstack([low, high]), np.hstack([high, low]))
+    logits = np.hstack([np.zeros((len(logits), 1)), logits])
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     return powers / powers.sum(axis=1, keepdims=True)
+
+
+def beside_first(weights: Any, bias: Any) -> tuple[Any, Any]:
+    """Return the last layer for logits beside that of the first class, a zero."""
+    if weights.shape[1] == 1:
+        # Of two classes it is so already.
+        return weights, bias
+    return weights[:, 1:] - weights[:, :1], bias[1:] - bias[:1]
 
 
 def activate(h: Any, activation: str) -> None:
@@ -60,18 +65,18 @@ def fold_biases(layers: list[tuple[Any, Any]], activation: str) -> list[Any]:
     return folded
 
 
-def hand_on(layers: list[Any], n_guards: int) -> list[Any]:
+def hand_on(layers: list[Any], shares: Any) -> list[Any]:
     """Return the weights of layers below which there are so many units more.
 
-    All that each layer has of these is one unit, which is the sum of them.
+    All that each layer has of these is one unit: their sum, by ``shares``.
     """
     widened = []
     for weights in layers:
         own = np.hstack([weights, np.zeros((len(weights), 1))])
-        guards = np.zeros((n_guards, own.shape[1]))
-        guards[:, -1] = 1.0
-        widened.append(np.vstack([own, guards]))
-        n_guards = 1
+        below = np.zeros((len(shares), own.shape[1]))
+        below[:, -1] = shares
+        widened.append(np.vstack([own, below]))
+        shares = np.ones(1)
     return widened
 
 
@@ -79,34 +84,3 @@ def make_product(weights: Any) -> Callable:
     """Return the function from a row to its product with weights, by the sooner way."""
     few = weights.shape[1] < len(weights)
     return np.ascontiguousarray(weights.T).dot if few else weights.T.dot
-
-
-def make_finish_one(
-    layers: list[Any], unguarded: list[Any], activation: str
-) -> Callable:
-    """Return the function from what a row's first layer adds up to, to logits.
-
-    Units beyond those that layers have ``unguarded`` are rectified, whatever the
-    activation.
-    """
-    steps = [
-        (np.zeros(len(weights)), len(own), make_product(weights))
-        for weights, own in zip(layers, unguarded, strict=True)
-    ]
-    maximum = np.maximum
-
-    def finish_rectified(h: Any) -> list[float]:
-        for zeros, _, product in steps:
-            # Arrays of one shape are sooner compared than an array and a number.
-            maximum(h, zeros, out=h)
-            h = product(h)
-        return h.tolist()
-
-    def finish_one(h: Any) -> list[float]:
-        for _, n_units, product in steps:
-            activate(h[:n_units], activation)
-            activate(h[n_units:], "relu")
-            h = product(h)
-        return h.tolist()
-
-    return finish_rectified if activation == "relu" else finish_one

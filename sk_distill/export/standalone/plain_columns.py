@@ -57,14 +57,13 @@ def make_plain_one(
 
     Means and scales are parts of the weights, and so is the bias, of a one after the
     numbers. Whether any of these is missing, infinite or far from its mean costs no
-    look at them: the last logit is the sum of how far they are, which the hidden
+    look at them: the last output is the sum of how far they are, which the hidden
     layers hand on. It has to be below the limit.
     """
     (weights, bias), *others = layers
     n_columns, limit = len(weights), inf
-    pack, frombuffer = struct.Struct(f"{n_columns + 1}d").pack, np.frombuffer
     deviations = np.eye(n_columns + 1)[:, :-1]
-    shift = None
+    shifts, shift = False, np.zeros(n_columns + 1)
     if student["standardises"]:
         limit = MOST_DEVIATIONS
         mean = np.array([column["mean"] for column in student["columns"]])
@@ -73,21 +72,21 @@ def make_plain_one(
         if student["folds"]:
             deviations[-1] = -mean / scale
         else:
-            # A mean so far from zero has to be subtracted before it is multiplied.
-            shift = np.append(mean, 0.0)
+            # Means so far from zero have to be subtracted before anything else.
+            shifts, shift[:-1] = True, mean
     weights = np.dot(deviations, weights)
     weights[-1] += bias
     rest = [weights for weights, _ in others]
     if others:
-        # Units of the sign of each deviation, and of the other.
-        weights = np.hstack([weights, deviations, -deviations])
-        rest = hand_on(rest, 2 * n_columns)
+        # |d| = 2 max(d, 0) - d, of which the sum needs a unit for either sign.
+        total = deviations.sum(axis=1, keepdims=True)
+        weights = np.hstack([weights, deviations, total, -total])
+        rest = hand_on(rest, np.array([2.0] * n_columns + [-1.0, 1.0]))
     product = make_product(weights)
+    pack, frombuffer = struct.Struct(f"{n_columns + 1}d").pack, np.frombuffer
 
     def first_of_one(row: Any) -> Any:
-        return product(frombuffer(pack(*row, 1.0)))
+        x = frombuffer(pack(*row, 1.0))
+        return product(x - shift if shifts else x)
 
-    def first_of_far(row: Any) -> Any:
-        return product(frombuffer(pack(*row, 1.0)) - shift)
-
-    return first_of_one if shift is None else first_of_far, rest, limit
+    return first_of_one, rest, limit

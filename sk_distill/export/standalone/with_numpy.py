@@ -19,9 +19,10 @@ from sk_distill.export.standalone.cells import (
 )
 from sk_distill.export.standalone.layers import (
     activate,
+    beside_first,
     decode,
     fold_biases,
-    make_finish_one,
+    make_product,
     softmax_of_rows,
 )
 from sk_distill.export.standalone.plain_columns import make_plain_first, make_plain_one
@@ -61,6 +62,7 @@ def make_answers(student: dict[str, Any]) -> tuple[Callable, Callable]:
     if is_plain and student["standardises"] and len(layers) == 1:
         # The deviations are a hidden layer, for what that hands on.
         layers.insert(0, (np.eye(n_columns), np.zeros(n_columns)))
+    layers[-1] = beside_first(*layers[-1])
     first, *others = layers = fold_biases(layers, activation)
     hidden = [weights for weights, _ in others]
     if is_plain:
@@ -69,8 +71,13 @@ def make_answers(student: dict[str, Any]) -> tuple[Callable, Callable]:
     else:
         first_of_one, first_of_many = make_table_first(columns, numeric, levels, *first)
         hidden_of_one, limit = hidden, inf
-    finish_one = make_finish_one(hidden_of_one, hidden, activation)
-    hands_on = is_plain and bool(hidden)
+    # Arrays of one shape are sooner compared than an array and a number.
+    steps = [
+        (np.zeros(len(weights)), len(own), make_product(weights))
+        for weights, own in zip(hidden_of_one, hidden, strict=True)
+    ]
+    rectifies, hands_on = activation == "relu", is_plain and bool(hidden)
+    maximum = np.maximum
 
     def read(row: Any) -> list[float]:
         check_row(columns, row)
@@ -89,9 +96,17 @@ def make_answers(student: dict[str, Any]) -> tuple[Callable, Callable]:
     def one(row: Any) -> list[float]:
         cells = row if type(row) is list else cells_of(row)
         try:
-            logits = finish_one(first_of_one(cells))
-            distance = logits.pop() if hands_on else logits[0]
-            if -limit < distance < limit:
+            h = first_of_one(cells)
+            for zeros, n_own, product in steps:
+                if rectifies:
+                    maximum(h, zeros, out=h)
+                else:
+                    activate(h[:n_own], activation)
+                    activate(h[n_own:], "relu")
+                h = product(h)
+            logits = h.tolist()
+            distance = logits.pop() if hands_on else abs(logits[0])
+            if distance < limit:
                 return softmax(logits)
         except UNREADABLE:
             pass
