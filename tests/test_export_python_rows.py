@@ -70,6 +70,75 @@ def test_a_row_alone_may_be_of_any_kind_of_sequence(encoding, multiclass, tmp_pa
         assert_allclose(predict_proba(X[i : i + 1]), expected, rtol=0, atol=1e-9)
 
 
+@pytest.mark.filterwarnings("ignore:Casting complex values")
+@pytest.mark.parametrize(
+    "student",
+    [
+        LinearStudent(),
+        LinearStudent(encoding="quantile"),
+        MLPStudent((4,), encoding="standard", max_iter=1, random_state=0),
+        MLPStudent((4,), encoding=None, max_iter=1, random_state=0),
+    ],
+    ids=["no numpy", "linear", "standard", "numbers"],
+)
+def test_what_numpy_turns_into_numbers_is_none(student, binary, tmp_path):
+    """Dates were answered as their days since 1970, complex numbers by a part."""
+    X, y = binary
+    frame = pd.DataFrame(X, columns=list("abcdef"))
+    predict_proba = exported(student.fit(frame, y), tmp_path)["predict_proba"]
+    dates = frame.assign(**dict.fromkeys("abcdef", pd.Timestamp("2020")))
+    row = frame.iloc[0].tolist()
+    for some in (
+        dates,
+        dates.to_numpy(),
+        dates.to_numpy().astype("M8[D]"),
+        dates[:1],
+        [dates.iloc[0]],
+        [dates.to_numpy()[0]],
+        frame.assign(a=pd.Timestamp("2020")),
+        [[np.datetime64("2020-01-01"), *row[1:]]],
+        [[np.datetime64("2020-01-01"), *row[1:]], row],
+        [[np.timedelta64(1, "s"), *row[1:]], row],
+        [[1j, *row[1:]], row],
+        X + 1j,
+    ):
+        with pytest.raises(TypeError, match=r"'a' holds .*; expected a number"):
+            predict_proba(some)
+    for some in ([b"sixsix"], [row, b"sixsix"]):
+        with pytest.raises(TypeError, match=r"got b.* for a row; expected a sequence"):
+            predict_proba(some)
+    if student.encoding is not None:
+        absent = [[np.datetime64("NaT"), *row[1:]]]
+        expected = student.predict_proba(
+            pd.DataFrame([[np.nan, *row[1:]]], columns=frame.columns)
+        )
+        assert_allclose(predict_proba(absent), expected, atol=1e-9)
+        assert_allclose(predict_proba(absent * 2)[:1], expected, atol=1e-9)
+
+
+def test_a_row_of_a_frame_of_text_and_numbers(tmp_path):
+    """By its labels it was not to be had by place: KeyError: 0."""
+    X, y = mixed_table()
+    student = MLPStudent((4,), max_iter=1, random_state=0).fit(X, y)
+    predict_proba = exported(student, tmp_path)["predict_proba"]
+    expected = student.predict_proba(X[:3])
+    rows = [X.iloc[i] for i in range(3)]
+    assert_allclose(predict_proba(rows), expected, rtol=0, atol=1e-9)
+    assert_allclose([predict_proba([r])[0] for r in rows], expected, rtol=0, atol=1e-9)
+
+
+@pytest.mark.filterwarnings("ignore:overflow encountered:RuntimeWarning")
+@pytest.mark.parametrize("n_columns", [3, 70])
+def test_a_logit_that_is_infinite(n_columns, tmp_path):
+    """Of two infinite logits the difference is no number: neither was the answer."""
+    X = np.random.default_rng(0).normal(size=(200, n_columns))
+    student = LinearStudent(encoding=None).fit(X, X[:, 0] > 0)
+    student.coef_ = student.coef_ * 10
+    rows = np.tile(X[:2], (1, 1))
+    rows[:, 0] = [1e308, -1e308]
+    assert_same_answers(exported(student, tmp_path), student, rows)
+
+
 @pytest.mark.filterwarnings("ignore:invalid value encountered:RuntimeWarning")
 @pytest.mark.parametrize(
     "student", [LinearStudent(), MLPStudent((4,), max_iter=1, random_state=0)]

@@ -62,6 +62,18 @@ def check_level(column: dict[str, Any], cell: Any) -> None:
         ) from error
 
 
+def cells_of(row: Any) -> Any:
+    """Return a row of an array or a frame as a list; any other as it is."""
+    if not hasattr(row, "tolist"):
+        return row
+    try:
+        is_of_dates = row.dtype.kind in "mM" and row.ndim == 1
+    except AttributeError:
+        is_of_dates = False
+    # Dates of numpy's would become whole numbers.
+    return list(row) if is_of_dates else row.tolist()
+
+
 def check_row(columns: list[dict[str, Any]], row: Any) -> None:
     """Raise unless a row has a cell for each column."""
     if isinstance(row, dict):
@@ -69,7 +81,8 @@ def check_row(columns: list[dict[str, Any]], row: Any) -> None:
             f"got the dict {row!r} for a row; expected a sequence of {len(columns)} "
             "cells. Pass [row[name] for name in COLUMNS]"
         )
-    if isinstance(row, str | set | frozenset) or not hasattr(row, "__len__"):
+    no_rows = str | bytes | set | frozenset
+    if isinstance(row, no_rows) or not hasattr(row, "__len__"):
         raise TypeError(
             f"got {row!r} for a row; expected a sequence of {len(columns)} cells. Pass "
             "a list of rows, [row] for a single one"
@@ -93,6 +106,9 @@ def softmax(logits: list[float]) -> list[float]:
         total = inf
     if total == inf:
         largest = max(logits)
-        powers = [exp(logit - largest) for logit in (0.0, *logits)]
+        powers = [
+            1.0 if logit == largest else exp(logit - largest)
+            for logit in (0.0, *logits)
+        ]
         total = sum(powers)
     return [power / total for power in powers]

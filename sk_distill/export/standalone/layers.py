@@ -18,7 +18,8 @@ def decode(array: tuple[str, tuple[int, ...], str]) -> Any:
 def softmax_of_rows(logits: Any) -> Any:
     """Return what :func:`softmax` does of each row."""
     logits = np.hstack([np.zeros((len(logits), 1)), logits])
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    largest = logits.max(axis=1, keepdims=True)
+    powers = np.exp(np.where(logits == largest, 0.0, logits - largest))
     return powers / powers.sum(axis=1, keepdims=True)
 
 
@@ -36,12 +37,21 @@ def activate(h: Any, activation: str) -> None:
         np.maximum(h, 0.0, out=h)
     elif activation == "tanh":
         np.tanh(h, out=h)
-    elif activation == "logistic":
-        # The logistic function, by one that never overflows.
-        h /= 2
-        np.tanh(h, out=h)
-        h /= 2
-        h += 0.5
+
+
+def as_tanh(layers: list[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
+    """Return layers of logistic units as layers of tanh, which never overflows.
+
+    1 / (1 + exp(-z)) = (1 + tanh(z / 2)) / 2.
+    """
+    of_tanh = []
+    for i, (weights, bias) in enumerate(layers):
+        if i > 0:
+            weights, bias = weights / 2, bias + weights.sum(axis=0) / 2
+        if i < len(layers) - 1:
+            weights, bias = weights / 2, bias / 2
+        of_tanh.append((weights, bias))
+    return of_tanh
 
 
 def fold_biases(layers: list[tuple[Any, Any]], activation: str) -> list[Any]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from sk_distill.export.standalone.binned_columns import make_table_first
 from sk_distill.export.standalone.cells import (
+    cells_of,
     check_level,
     check_row,
     find_level,
@@ -19,6 +20,7 @@ from sk_distill.export.standalone.cells import (
 )
 from sk_distill.export.standalone.layers import (
     activate,
+    as_tanh,
     beside_first,
     decode,
     fold_biases,
@@ -30,16 +32,25 @@ from sk_distill.export.standalone.plain_columns import make_plain_first, make_pl
 # What a row may hold that is not taken as it is.
 UNREADABLE = (struct.error, TypeError, ValueError, OverflowError, LookupError)
 
+# Cells of these types need no look at each of them.
+PLAIN = {float, int, bool, type(None)}
+
 # Rows at a time: of those that look weights up, what they look up stays in the
 # processor's cache.
 PLAIN_BLOCK_ROWS, BLOCK_ROWS = 2048, 32
 
 
-def cells_of(row: Any) -> Any:
-    """Return the cells of a row that is no list: Python's own numbers of an array."""
-    if isinstance(row, np.ndarray):
-        return row.tolist()
-    return row if isinstance(row, tuple) else None
+def read_numbers(rows: Any, n_columns: int) -> Any:
+    """Return rows of numbers and None as an array; of all else, nothing."""
+    try:
+        X = np.array(rows)
+        if X.dtype.kind == "O" and PLAIN.issuperset(map(type, X.ravel().tolist())):
+            X = X.astype(float)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    if X.dtype.kind not in "biuf" or X.shape != (len(rows), n_columns):
+        return None
+    return X.astype(np.float64, copy=False)
 
 
 def make_answers(student: dict[str, Any]) -> tuple[Callable, Callable]:
@@ -63,6 +74,8 @@ def make_answers(student: dict[str, Any]) -> tuple[Callable, Callable]:
         # The deviations are a hidden layer, for what that hands on.
         layers.insert(0, (np.eye(n_columns), np.zeros(n_columns)))
     layers[-1] = beside_first(*layers[-1])
+    if activation == "logistic":
+        layers, activation = as_tanh(layers), "tanh"
     first, *others = layers = fold_biases(layers, activation)
     hidden = [weights for weights, _ in others]
     if is_plain:
@@ -96,6 +109,8 @@ def make_answers(student: dict[str, Any]) -> tuple[Callable, Callable]:
     def one(row: Any) -> list[float]:
         cells = row if type(row) is list else cells_of(row)
         try:
+            if not isinstance(cells, (list, tuple)):
+                raise TypeError
             h = first_of_one(cells)
             for zeros, n_own, product in steps:
                 if rectifies:
@@ -114,12 +129,9 @@ def make_answers(student: dict[str, Any]) -> tuple[Callable, Callable]:
         return many([row])[0]
 
     def many(rows: Any) -> list[list[float]]:
-        try:
-            # Of an array of numbers nothing has to be read cell by cell.
-            X = None if levels else np.array(rows, float)
-        except (TypeError, ValueError, OverflowError):
-            X = None
-        if X is None or X.shape != (len(rows), n_columns):
+        X = None if levels else read_numbers(rows, n_columns)
+        if X is None:
+            rows = [cells_of(row) for row in rows]
             X = np.array([read(row) for row in rows], float)
         codes = np.array([find(row) for row in rows]) if levels else None
         size = PLAIN_BLOCK_ROWS if is_plain else BLOCK_ROWS

@@ -8,6 +8,7 @@ from operator import mul
 from typing import Any
 
 from sk_distill.export.standalone.cells import (
+    cells_of,
     check_row,
     clip_number,
     read_number,
@@ -22,7 +23,7 @@ def make_answers(student: dict[str, Any]) -> tuple[Callable, Callable]:
 
     def one(row: Any) -> list[float]:
         if type(row) is not list or len(row) != n_columns:
-            row = row.tolist() if hasattr(row, "tolist") else row
+            row = cells_of(row)
             check_row(columns, row)
         try:
             logits = [sum(map(mul, coef, row), start) for coef, start in outputs]
