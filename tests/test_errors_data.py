@@ -94,6 +94,48 @@ def test_rows_that_the_student_refuses_fit_no_teacher():
         distilled(teacher=Teacher(), student=student).fit(changed(X, 0, np.nan), Y)
 
 
+@pytest.mark.parametrize(("names", "column"), [(None, "2"), ([*"abcd"], "'c'")])
+@pytest.mark.parametrize(
+    "model",
+    [
+        LinearStudent(),
+        MLPStudent((2,), encoding="standard"),
+        MLPTeacher(max_iter=1),
+        DistilledClassifier(GaussianNB()),
+    ],
+    ids=lambda model: type(model).__name__,
+)
+def test_a_column_with_infinity_is_named(model, names, column):
+    """fit left it to scikit-learn's check, which names neither object nor column."""
+    rows = changed(X, (3, 2), np.inf)
+    if names is not None:
+        rows = pd.DataFrame(rows, columns=names)
+    with pytest.raises(
+        ValueError,
+        match=rf"(Student|Teacher): .* infinity, first in column {column}. Clip or dro",
+    ):
+        model.fit(rows, Y)
+
+
+def test_missing_numbers_without_an_encoding_are_named():
+    with pytest.raises(
+        ValueError, match=r"LinearStudent: .* NaN, first in column 1\. .* than None"
+    ):
+        LinearStudent(encoding=None).fit(changed(X, (0, 1), np.nan), Y)
+
+
+@pytest.mark.parametrize("cell", [10**400, np.timedelta64(1, "s")])
+def test_an_object_that_is_no_number_is_named(cell):
+    """OverflowError: int too large to convert to float, of no column."""
+    rows = X.astype(object)
+    student = LinearStudent().fit(rows.astype(float), Y)
+    rows[2, 1] = cell
+    with pytest.raises(
+        (TypeError, OverflowError), match=r"LinearStudent: column 1 holds .* Mend the"
+    ):
+        student.predict(rows)
+
+
 @pytest.mark.parametrize("name", ALL)
 class TestRows:
     def test_of_one_dimension(self, name):

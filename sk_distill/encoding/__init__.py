@@ -6,6 +6,7 @@ from sk_distill.encoding.table import (
     Table,
     check_columns,
     check_table,
+    looks_finite,
     table_like,
     takes_new_numbers,
 )
@@ -23,6 +24,7 @@ __all__ = [
     "append_rows",
     "check_columns",
     "check_table",
+    "looks_finite",
     "table_like",
     "takes_new_numbers",
 ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Hashable
 from dataclasses import dataclass, field
-from numbers import Real
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -129,16 +128,17 @@ def check_table(
     if isinstance(X, np.ndarray) and X.dtype.kind in "mM":
         raise TypeError(_DATES.format(f"{name_of(estimator)}: X", X.dtype))
     if not categorical and not _may_hold_text(X):
-        finite = "allow-nan" if allow_missing else True
         numbers = validate_data(
             estimator,
             X,
             reset=reset,
             dtype=[np.float64, np.float32],
             order="C",
-            ensure_all_finite=finite,
+            ensure_all_finite=False,
         )
-        return Table(numbers)
+        table = Table(numbers)
+        _check_finite(estimator, table, allow_missing)
+        return table
     validate_data(estimator, X, reset=reset, skip_check_array=True)
     if min(X.shape) < 1:
         raise ValueError(
@@ -176,14 +176,27 @@ def is_list_of_text(X: Any) -> bool:
     )
 
 
+def looks_finite(X: NDArray[Any]) -> bool:
+    """Whether a quick look finds no NaN or infinity: one of them makes the sum so.
+
+    So does an overflow, for which the caller only takes a longer way.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(X.sum()))
+
+
 def _check_finite(owner: object, table: Table, allow_missing: bool) -> None:
+    if looks_finite(table.numbers):
+        return
     infinite = np.isinf(table.numbers).any(axis=0)
     missing = np.isnan(table.numbers).any(axis=0) & (not allow_missing)
     for what, columns in (("infinity", infinite), ("NaN", missing)):
         if columns.any():
+            first = int(np.flatnonzero(columns)[0])
+            names = getattr(owner, "feature_names_in_", range(len(columns)))
             raise ValueError(
                 f"{name_of(owner)}: Input X contains {what}, first in column "
-                f"{int(np.flatnonzero(columns)[0])}. Clip or drop those cells"
+                f"{names[first]!r}. Clip or drop those cells"
                 + (", or choose another encoding than None." if what == "NaN" else ".")
             )
 
@@ -284,13 +297,11 @@ def _read_numbers(what: str, column: nw.Series | list[Any]) -> NDArray[np.float6
 
 def _number(what: str, cell: Any) -> float:
     """Return a cell of objects as a number."""
-    if isinstance(cell, Real):
-        return float(cell)
     if is_missing(cell):
         return np.nan
     try:
         return float(cell)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise type(error)(
             f"{what} holds {cell!r}: a numeric column's argument must be a string or a "
             f"number, not {type(cell).__name__!r}. Mend the cell, or make the whole "

@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
-from sk_distill.encoding import Table, TableEncoder, check_table
+from sk_distill.encoding import Table, TableEncoder, check_table, looks_finite
 from sk_distill.inference import (
     BLOCK_ROWS,
     MostProbableMixin,
@@ -105,7 +105,7 @@ class AnsweringClassifier(MostProbableMixin, ClassifierMixin, BaseEstimator):
             and X.shape[0] > 0
             and not hasattr(self, "feature_names_in_")
             and not self.encoder_.levels_
-            and _is_finite(X)
+            and looks_finite(X)
         ):
             return Table(X)
         return check_table(
@@ -119,12 +119,3 @@ class AnsweringClassifier(MostProbableMixin, ClassifierMixin, BaseEstimator):
     @abstractmethod
     def _block_logits(self, table: Table) -> NDArray[Any]:
         """Return the logits of a block of rows; one column may do for two classes."""
-
-
-def _is_finite(X: NDArray[Any]) -> bool:
-    """Whether a quick look finds no NaN or infinity: one of them makes the sum so.
-
-    So does an overflow, for which the caller only takes a longer way.
-    """
-    with np.errstate(over="ignore", invalid="ignore"):
-        return bool(np.isfinite(X.sum()))
