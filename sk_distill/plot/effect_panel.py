@@ -23,6 +23,9 @@ _MOST_LEVELS = 12
 
 _N_BINS = 30
 
+# Beyond this an axis and its margins overflow.
+_FARTHEST = 1e300
+
 # To so many letters a level's name is shortened, by the room that there is.
 _LEAST_LETTERS, _MOST_LETTERS = 7, 14
 
@@ -69,7 +72,12 @@ def _range(effect: FeatureEffect, cells: Any) -> tuple[float, float]:
     low, high = float(grid.min()), float(grid.max())
     if cells is not None and np.isfinite(cells).any():
         low, high = np.nanquantile(cells, MIDDLE).tolist()
-    return (low, high) if high > low else (low - 0.5, low + 0.5)
+    low, high = max(low, -_FARTHEST), min(high, _FARTHEST)
+    # Of numbers such as 1e16 few are near; a constant has no range of its own.
+    least = 4 * _N_BINS * float(np.spacing(max(abs(low), abs(high))))
+    least = max(least, 0.0 if high > low else 1.0)
+    beyond = max(least - (high - low), 0.0) / 2
+    return low - beyond, high + beyond
 
 
 def plot_levels(

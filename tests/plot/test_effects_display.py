@@ -91,6 +91,21 @@ def test_a_line_is_shown_in_the_middle_of_the_rows(skewed):
     assert_allclose(np.diff(line.get_ydata()), np.diff(logits))
 
 
+@pytest.mark.parametrize("spread", [0, 20, 1000])
+def test_numbers_of_which_few_are_near(spread):
+    """Numpy had too many bins for the range of the data: no figure was drawn."""
+    rng = np.random.default_rng(0)
+    whole = 2**60 + rng.integers(0, spread + 1, 160)
+    X = np.column_stack([whole, rng.normal(size=160)])
+    student = LinearStudent().fit(X, X[:, 1] > 0)
+    display = FeatureEffectsDisplay.from_estimator(student, X, features=["x0"])
+    panel = display.axes_.ravel()[0]
+    low, high = panel.get_xlim()
+    assert low < X[:, 0].min() <= X[:, 0].max() < high
+    heights = [bar.get_height() for bar in panel.patches]
+    assert max(heights) == pytest.approx(0.14)
+
+
 def test_histograms_count_the_rows(additive, table):
     X, _ = table
     display = FeatureEffectsDisplay.from_estimator(additive, X, features=["level"])
