@@ -70,7 +70,11 @@ def signed():
             signed,
             r"large numbers, or distil into student='linear' or 'mlp'\.",
         ),
-        (LinearStudent(), time_stamps, r"large numbers, or use to_python, which"),
+        (
+            LinearStudent(),
+            time_stamps,
+            r"columns \[0\], or use to_python, which",
+        ),
     ],
     ids=["power", "scaler", "student from elsewhere", "student"],
 )
@@ -202,7 +206,7 @@ def test_which_rows_differ():
     expected = Answers(np.array([0, 0, 1]), half)
     for labels in ([0, 0, 1], [1, 0, 1]):
         answers = Answers(np.array(labels), half + 9e-5)
-        warn_of_differences(student, student, expected, answers)
+        warn_of_differences(student, student, expected, answers, [])
     for labels, moved, message in [
         ([0, 1, 1], 0, "up to 0, .* in 0 of the 3 rows of X; labels differ in 1"),
         (
@@ -210,11 +214,11 @@ def test_which_rows_differ():
             2e-4,
             "up to 0.0002, .* in 3 of the 3 rows .* in 0",
         ),
-        ([0, 0, 1], np.nan, "up to nan, .* in 3 of the 3 rows"),
+        ([0, 0, 1], np.nan, "up to 1, .* in 3 of the 3 rows"),
     ]:
         answers = Answers(np.array(labels), half + moved)
         with pytest.warns(DistillationWarning, match=message):
-            warn_of_differences(student, student, expected, answers)
+            warn_of_differences(student, student, expected, answers, [])
 
 
 def test_names_are_found_in_any_order_that_the_estimator_takes(path):

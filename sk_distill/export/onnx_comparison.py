@@ -26,7 +26,11 @@ class Answers(NamedTuple):
 
 
 def warn_of_differences(
-    estimator: Any, student: Any, expected: Answers, answers: Answers
+    estimator: Any,
+    student: Any,
+    expected: Answers,
+    answers: Answers,
+    rounded: list[Any],
 ) -> None:
     """Tell the user of probabilities and labels of a graph that are others.
 
@@ -38,23 +42,25 @@ def warn_of_differences(
         The last of what is converted.
     expected, answers : Answers
         Those of the estimator and those of the graph.
+    rounded : list
+        The student's columns that float32 has too few digits for.
     """
     differences = np.abs(answers.probabilities - expected.probabilities).max(axis=1)
-    # NaN is no answer.
-    differs = ~(differences <= _TOLERANCE)
+    # No number is an answer that could not be further away.
+    differences[np.isnan(differences)] = 1.0
+    differs = differences > _TOLERANCE
     first, second = np.sort(expected.probabilities, axis=1)[:, :-3:-1].T
     # Between classes of one probability the sixteenth digit chooses.
     other_label = (answers.labels != expected.labels) & (first - second > _TOLERANCE)
     if not (differs | other_label).any():
         return
-    is_pipeline, is_built_in = (
-        isinstance(estimator, Pipeline),
-        isinstance(student, BUILT_IN),
-    )
+    is_pipeline = isinstance(estimator, Pipeline)
+    is_built_in = isinstance(student, BUILT_IN)
     reason = "A graph calculates in float32"
     if is_pipeline or not is_built_in:
         reason += ", and skl2onnx does not convert everything closely"
-    remedy = "Before fitting subtract a constant from columns of large numbers, "
+    columns = str(rounded) if rounded else "of large numbers"
+    remedy = f"Before fitting subtract a constant from columns {columns}, "
     if is_pipeline:
         remedy += "choose other steps, "
     if not is_built_in:

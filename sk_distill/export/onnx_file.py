@@ -118,7 +118,12 @@ def to_onnx(estimator: Any, path: str | PathLike[str], X: Any = None) -> Path:
     for package in ("skl2onnx", "onnxruntime"):
         import_optional(package, extra="onnx", needed_by="to_onnx")
     from sk_distill.export.onnx_converters import register_converters
-    from sk_distill.export.onnx_inputs import are_alike, input_types, warn_of_rounding
+    from sk_distill.export.onnx_inputs import (
+        are_alike,
+        input_types,
+        rounded_columns,
+        warn_of_rounding,
+    )
 
     pipeline = shipped_pipeline(estimator)
     if X is not None:
@@ -136,10 +141,12 @@ def to_onnx(estimator: Any, path: str | PathLike[str], X: Any = None) -> Path:
             "ColumnTransformer be the first step, which hands the columns to the "
             "others, or fit on an array of numbers."
         )
+    rounded = rounded_columns(pipeline[-1])
     if X is None:
-        warn_of_rounding(pipeline[-1])
+        warn_of_rounding(rounded)
     else:
-        warn_of_differences(estimator, pipeline[-1], expected, Answers(*answers))
+        of_graph = Answers(*answers)
+        warn_of_differences(estimator, pipeline[-1], expected, of_graph, rounded)
     path = Path(path)
     path.write_bytes(graph.SerializeToString())
     return path

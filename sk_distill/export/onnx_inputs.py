@@ -122,8 +122,8 @@ def _places(part: ColumnTransformer, picked: Any) -> list[int]:
     return np.atleast_1d(np.arange(part.n_features_in_)[picked]).tolist()
 
 
-def warn_of_rounding(student: Any) -> None:
-    """Tell the user of numeric columns that float32 has too few digits for.
+def rounded_columns(student: Any) -> list[Any]:
+    """Return the numeric columns that float32 has too few digits for.
 
     Parameters
     ----------
@@ -131,17 +131,22 @@ def warn_of_rounding(student: Any) -> None:
         It is fitted. What one from elsewhere has seen is not known.
     """
     if not isinstance(student, BUILT_IN) or not student.encoder_.scales_:
-        return
+        return []
     encoder = student.encoder_
     names = getattr(student, "feature_names_in_", np.arange(student.n_features_in_))
     lost = [j for j in encoder.numeric_.tolist() if _is_lost(encoder, j)]
-    if lost:
+    return names[lost].tolist()
+
+
+def warn_of_rounding(columns: list[Any]) -> None:
+    """Tell the user of columns that float32 has too few digits for."""
+    if columns:
         warnings.warn(
-            f"to_onnx: columns {names[lost].tolist()} lose digits in float32, which a "
-            "graph calculates in: their numbers move by more than a thousandth of "
-            "their spread, and the graph's answers differ from the student's. Before "
-            "fitting subtract a constant from such a column, or multiply it by one; or "
-            "use to_python, which calculates in float64.",
+            f"to_onnx: columns {columns} lose digits in float32, which a graph "
+            "calculates in: their numbers move by more than a thousandth of their "
+            "spread, and the graph's answers differ from the student's. Before fitting "
+            "subtract a constant from such a column, or multiply it by one; or use "
+            "to_python, which calculates in float64.",
             DistillationWarning,
             stacklevel=3,
         )
