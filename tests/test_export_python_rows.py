@@ -149,6 +149,10 @@ def test_rows_that_cannot_be_used_are_refused(student, binary, tmp_path):
     for rows in ([row[:5]], [row, row[:5]], [[[0.0]] * 5]):
         with pytest.raises(ValueError, match="a row has 5 cells; expected 6"):
             predict_proba(rows)
+    # Six numbers, but not in a row.
+    for rows in (np.zeros((1, 2, 3)), [np.zeros((2, 3))]):
+        with pytest.raises(ValueError, match="a row has 2 cells; expected 6"):
+            predict_proba(rows)
     for rows in (row, ["sixsix"], [row, 3.0]):
         with pytest.raises(TypeError, match=r"for a row; expected .* 6 cells. Pass"):
             predict_proba(rows)

@@ -133,7 +133,7 @@ def make_table_first(
             if len(row) != len(columns):
                 raise ValueError
             numbers = [row[j] for j in numeric]
-        x = frombuffer(pack(*numbers))
+        x = numbers if type(numbers) is np.ndarray else frombuffer(pack(*numbers))
         segment, share, entries = find_bins(x), x, copy()
         if not unscaled:
             share = (x - left.take(segment)) / width.take(segment)

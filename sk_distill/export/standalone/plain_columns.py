@@ -83,10 +83,12 @@ def make_plain_one(
         weights = np.hstack([weights, deviations, total, -total])
         rest = hand_on(rest, np.array([2.0] * n_columns + [-1.0, 1.0]))
     product = make_product(weights)
-    pack, frombuffer = struct.Struct(f"{n_columns + 1}d").pack, np.frombuffer
+    pack, frombuffer = struct.Struct(f"{n_columns}d").pack, np.frombuffer
+    one, ndarray = struct.pack("d", 1.0), np.ndarray
 
     def first_of_one(row: Any) -> Any:
-        x = frombuffer(pack(*row, 1.0))
+        numbers = row.tobytes() if type(row) is ndarray else pack(*row)
+        x = frombuffer(numbers + one)
         return product(x - shift if shifts else x)
 
     return first_of_one, rest, limit

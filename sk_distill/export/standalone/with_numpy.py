@@ -32,6 +32,9 @@ from sk_distill.export.standalone.plain_columns import make_plain_first, make_pl
 # What a row may hold that is not taken as it is.
 UNREADABLE = (struct.error, TypeError, ValueError, OverflowError, LookupError)
 
+# The dtype of arrays of floats.
+DOUBLE = np.dtype(float)
+
 # Cells of these types need no look at each of them.
 PLAIN = {float, int, bool, type(None)}
 
@@ -51,6 +54,11 @@ def read_numbers(rows: Any, n_columns: int) -> Any:
     if X.dtype.kind not in "biuf" or X.shape != (len(rows), n_columns):
         return None
     return X.astype(np.float64, copy=False)
+
+
+def is_of_floats(row: Any) -> bool:
+    """Whether a row is an array that needs no reading."""
+    return type(row) is np.ndarray and row.dtype == DOUBLE and row.ndim == 1
 
 
 def make_answers(student: dict[str, Any]) -> tuple[Callable, Callable]:
@@ -107,10 +115,13 @@ def make_answers(student: dict[str, Any]) -> tuple[Callable, Callable]:
     # Unlike many rows, one is not guarded against numpy's warnings, for the time that
     # takes: infinity warns before it is refused, and so may numbers beyond 1e154.
     def one(row: Any) -> list[float]:
-        cells = row if type(row) is list else cells_of(row)
+        if type(row) is not list and not is_of_floats(row):
+            cells = cells_of(row)
+            if not isinstance(cells, list | tuple):
+                return many([row])[0]
+        else:
+            cells = row
         try:
-            if not isinstance(cells, (list, tuple)):
-                raise TypeError
             h = first_of_one(cells)
             for zeros, n_own, product in steps:
                 if rectifies:
