@@ -115,12 +115,11 @@ def make_answers(student: dict[str, Any]) -> tuple[Callable, Callable]:
     # Unlike many rows, one is not guarded against numpy's warnings, for the time that
     # takes: infinity warns before it is refused, and so may numbers beyond 1e154.
     def one(row: Any) -> list[float]:
+        cells = row
         if type(row) is not list and not is_of_floats(row):
             cells = cells_of(row)
             if not isinstance(cells, list | tuple):
                 return many([row])[0]
-        else:
-            cells = row
         try:
             h = first_of_one(cells)
             for zeros, n_own, product in steps:
