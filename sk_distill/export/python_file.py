@@ -24,10 +24,10 @@ from sk_distill.export.standalone.layers import beside_first
 from sk_distill.students import LinearStudent, MLPStudent
 
 # Up to so many products of a linear map of numbers, Python's own lists take as long as
-# numpy's arrays, within a microsecond, and need no numpy: by measurement 4.7 instead of
-# 5.9 µs a row for 10, 5.9 and 6.3 for 30, 7.8 and 6.7 for 64. With a hidden layer or
+# numpy's arrays, within a microsecond, and need no numpy: by measurement 4.2 instead of
+# 4.6 µs a row for 10, 5.3 and 4.8 for 30, 7.4 and 5.1 for 64. With a hidden layer or
 # with bins they are slower from five columns on.
-_MOST_PRODUCTS = 64
+_MOST_PRODUCTS = 32
 
 _WITHOUT_NUMPY = ["without_numpy"]
 _WITH_NUMPY = ["layers", "plain_columns", "binned_columns", "with_numpy"]
@@ -79,7 +79,7 @@ def to_python(estimator: Any, path: str | PathLike[str]) -> Path:
     a table whose columns have no names.
 
     It needs numpy or, where the student is linear, the columns are plain numbers and
-    ``coef_`` has at most 64 entries, nothing but Python: for so little, lists are as
+    ``coef_`` has at most 32 entries, nothing but Python: for so little, lists are as
     fast as arrays. Run as a script, or by its ``self_check()``, it compares its
     answers with those that the student gave when the file was written.
 

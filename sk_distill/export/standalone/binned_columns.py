@@ -88,8 +88,9 @@ def make_table_first(
 ) -> tuple[Callable, Callable]:
     """Return the first layer on bins and levels: a cell looks up a value and a slope.
 
-    Of the two functions the one takes a row as it comes; the other takes the numbers
-    of many rows, and the places of their levels.
+    Of the two functions the one makes the layer of a row as it comes, anew, and the
+    array that it writes into; the other takes the numbers of many rows, and the places
+    of their levels.
     """
     categorical = [j for j, _ in levels]
     pieces = [find_segments(columns[j]) for j in numeric + categorical]
@@ -113,8 +114,8 @@ def make_table_first(
     # By turns what values are multiplied by, and slopes.
     pattern = np.tile([1.0, 0.0], len(columns))
     of_slopes = slice(1, 2 * n_numeric, 2)
-    concatenate, take, copy = np.concatenate, table.take, pattern.copy
-    pack, frombuffer = struct.Struct(f"{n_numeric}d").pack, np.frombuffer
+    take, ndarray = table.take, np.ndarray
+    pack_into = struct.Struct(f"{n_numeric}d").pack_into
     limit = inf if unscaled else MOST_DEVIATIONS**2
 
     def mend(x: Any, segment: Any, share: Any) -> None:
@@ -127,27 +128,45 @@ def make_table_first(
         if not only_bins:
             np.clip(share, -MOST_DEVIATIONS, MOST_DEVIATIONS, out=share)
 
-    def first_of_one(row: Any) -> Any:
-        numbers = row
-        if levels:
-            if len(row) != len(columns):
-                raise ValueError
-            numbers = [row[j] for j in numeric]
-        x = numbers if type(numbers) is np.ndarray else frombuffer(pack(*numbers))
-        segment, share, entries = find_bins(x), x, copy()
-        if not unscaled:
-            share = (x - left.take(segment)) / width.take(segment)
-            # A share of a bin is no number, or from 0 to 1.
-            if not (only_bins or share.dot(share) < limit):
-                raise ValueError
-        entries[of_slopes] = share
-        if levels:
-            codes = [find_level(codes, row[j]) for j, codes in levels]
-            segment = concatenate((segment, first_level + codes))
-        return entries.dot(take(segment, 0).reshape(n_entries, n_out))
+    def make_first_of_one() -> tuple[Callable, Any]:
+        x, entries, h = np.empty(n_numeric), pattern.copy(), np.empty(n_out)
+        cells, shares = x.data, entries[of_slopes]
+        segment = np.empty(len(columns), np.intp)
+        bins, places = segment[:n_numeric], segment[n_numeric:]
+        lines = np.empty((len(columns), 2 * n_out))
+        product = lines.reshape(n_entries, n_out).T.dot
+
+        def first_of_one(row: Any) -> None:
+            numbers = row
+            if levels:
+                if len(row) != len(columns):
+                    raise ValueError
+                numbers = [row[j] for j in numeric]
+                codes = [find_level(codes, row[j]) for j, codes in levels]
+                np.add(first_level, codes, out=places)
+            if type(numbers) is ndarray:
+                cells[:] = numbers.data
+            else:
+                pack_into(cells, 0, *numbers)
+            find_bins(x, bins)
+            if unscaled:
+                shares[:] = x
+            else:
+                share = (x - left.take(bins)) / width.take(bins)
+                # A share of a bin is no number, or from 0 to 1.
+                if not (only_bins or share.dot(share) < limit):
+                    raise ValueError
+                shares[:] = share
+            # No place is out of range; to be told so, lines would be copied twice.
+            take(segment, 0, lines, "clip")
+            product(entries, h)
+
+        return first_of_one, h
 
     def first_of_many(x: Any, codes: Any) -> Any:
-        segment, share, entries = find_bins(x), x, np.tile(pattern, (len(x), 1))
+        segment, share = np.empty(x.shape, np.intp), x
+        entries = np.tile(pattern, (len(x), 1))
+        find_bins(x, segment)
         if not unscaled:
             share = (x - left.take(segment)) / width.take(segment)
         if not (share * share).sum() < limit:
@@ -159,11 +178,11 @@ def make_table_first(
         rows = table.take(segment, 0).reshape(len(x), n_entries, n_out)
         return np.matmul(entries[:, None], rows)[:, 0]
 
-    return first_of_one, first_of_many
+    return make_first_of_one, first_of_many
 
 
 def make_find_bins(edges: Sequence[Sequence[float]], begins: Any) -> Callable:
-    """Return the function from numbers to their segments.
+    """Return the function that writes the segments of numbers into an array.
 
     The edges of all columns in one array need one search a row, and a table then has
     the segment of each column for each place in that array.
@@ -172,10 +191,10 @@ def make_find_bins(edges: Sequence[Sequence[float]], begins: Any) -> Callable:
     n_ranks = len(together) + 1
     if len(edges) * n_ranks > MOST_RANKS:
         # One search a column takes longer, but no more memory than the edges.
-        def find_each(x: Any) -> Any:
+        def find_each(x: Any, segment: Any) -> None:
             rows = np.atleast_2d(x).tolist()
-            found = [list(map(bisect_right, edges, row)) for row in rows]
-            return (np.array(found) + begins).reshape(x.shape)
+            found = np.array([list(map(bisect_right, edges, row)) for row in rows])
+            np.add(found.reshape(x.shape), begins, out=segment)
 
         return find_each
     ranks = np.concatenate([[-inf], together])
@@ -185,9 +204,9 @@ def make_find_bins(edges: Sequence[Sequence[float]], begins: Any) -> Callable:
     offsets = np.arange(len(edges)) * n_ranks
     search, take = together.searchsorted, table.take
 
-    def find_together(x: Any) -> Any:
+    def find_together(x: Any, segment: Any) -> None:
         rank = search(x, "right")
         rank += offsets
-        return take(rank)
+        take(rank, None, segment, "clip")
 
     return find_together

@@ -99,16 +99,21 @@ def clip_number(column: dict[str, Any], number: float) -> float:
 
 def softmax(logits: list[float]) -> list[float]:
     """Return the probabilities of the classes, from logits beside that of the first."""
+    first = 1.0
     try:
-        powers = [1.0, *map(exp, logits)]
-        total = sum(powers)
+        powers = list(map(exp, logits))
+        total = sum(powers, first)
     except OverflowError:
         total = inf
     if total == inf:
         largest = max(logits)
-        powers = [
+        first, *powers = [
             1.0 if logit == largest else exp(logit - largest)
             for logit in (0.0, *logits)
         ]
-        total = sum(powers)
-    return [power / total for power in powers]
+        total = sum(powers, first)
+    # A loop is sooner than what Python 3.11 makes of a comprehension.
+    proba = [first / total]
+    for power in powers:
+        proba.append(power / total)
+    return proba

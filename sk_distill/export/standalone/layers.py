@@ -90,6 +90,37 @@ def hand_on(layers: list[Any], shares: Any) -> list[Any]:
     return widened
 
 
+def make_run(make_first: Callable, layers: list[Any], activation: str) -> Callable:
+    """Return a function from a row to its logits, with arrays of its own.
+
+    ``make_first`` returns the first layer and the array that it writes into. Each of
+    the other layers is the product with its weights, how many of the units below it
+    have this ``activation``, and how many units it has. All others below it rectify.
+    """
+    first, h = make_first()
+    steps = []
+    for product, n_below, n_units in layers:
+        n_active = 0 if activation == "relu" else n_below
+        active, others, above = h[:n_active], h[n_active:], np.empty(n_units)
+        # Arrays of one shape are sooner compared than an array and a number.
+        steps.append((active, others, np.zeros(len(others)), product, h, above))
+        h = above
+    has_tanh, rectifies = activation == "tanh", any(len(step[1]) for step in steps)
+    maximum, tanh, tolist = np.maximum, np.tanh, h.tolist
+
+    def run(row: Any) -> list[float]:
+        first(row)
+        for active, others, zeros, product, below, above in steps:
+            if has_tanh:
+                tanh(active, out=active)
+            if rectifies:
+                maximum(others, zeros, out=others)
+            product(below, above)
+        return tolist()
+
+    return run
+
+
 def make_product(weights: Any) -> Callable:
     """Return the function from a row to its product with weights, by the sooner way."""
     few = weights.shape[1] < len(weights)

@@ -55,6 +55,8 @@ def make_plain_one(
 ) -> tuple[Callable, list[Any], float]:
     """Return what does for a single row: its first layer, the others, and a limit.
 
+    The first of these makes the layer anew, and the array that it writes into.
+
     Means and scales are parts of the weights, and so is the bias, of a one after the
     numbers. Whether any of these is missing, infinite or far from its mean costs no
     look at them: the last output is the sum of how far they are, which the hidden
@@ -82,13 +84,22 @@ def make_plain_one(
         total = deviations.sum(axis=1, keepdims=True)
         weights = np.hstack([weights, deviations, total, -total])
         rest = hand_on(rest, np.array([2.0] * n_columns + [-1.0, 1.0]))
-    product = make_product(weights)
-    pack, frombuffer = struct.Struct(f"{n_columns}d").pack, np.frombuffer
-    one, ndarray = struct.pack("d", 1.0), np.ndarray
+    product, ndarray = make_product(weights), np.ndarray
+    pack_into = struct.Struct(f"{n_columns}d").pack_into
 
-    def first_of_one(row: Any) -> Any:
-        numbers = row.tobytes() if type(row) is ndarray else pack(*row)
-        x = frombuffer(numbers + one)
-        return product(x - shift if shifts else x)
+    def make_first() -> tuple[Callable, Any]:
+        x, h = np.ones(n_columns + 1), np.empty(weights.shape[1])
+        cells = x.data[:-1]
 
-    return first_of_one, rest, limit
+        def first_of_one(row: Any) -> None:
+            if type(row) is ndarray:
+                cells[:] = row.data
+            else:
+                pack_into(cells, 0, *row)
+            if shifts:
+                np.subtract(x, shift, out=x)
+            product(x, h)
+
+        return first_of_one, h
+
+    return make_first, rest, limit

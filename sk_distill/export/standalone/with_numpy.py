@@ -25,6 +25,7 @@ from sk_distill.export.standalone.layers import (
     decode,
     fold_biases,
     make_product,
+    make_run,
     softmax_of_rows,
 )
 from sk_distill.export.standalone.plain_columns import make_plain_first, make_plain_one
@@ -56,11 +57,6 @@ def read_numbers(rows: Any, n_columns: int) -> Any:
     return X.astype(np.float64, copy=False)
 
 
-def is_of_floats(row: Any) -> bool:
-    """Whether a row is an array that needs no reading."""
-    return type(row) is np.ndarray and row.dtype == DOUBLE and row.ndim == 1
-
-
 def make_answers(student: dict[str, Any]) -> tuple[Callable, Callable]:
     """Return the functions from one row to its probabilities, and from many rows."""
     columns, allow_missing = student["columns"], student["allow_missing"]
@@ -88,17 +84,17 @@ def make_answers(student: dict[str, Any]) -> tuple[Callable, Callable]:
     hidden = [weights for weights, _ in others]
     if is_plain:
         first_of_many = make_plain_first(student, *first)
-        first_of_one, hidden_of_one, limit = make_plain_one(student, layers)
+        make_first, hidden_of_one, limit = make_plain_one(student, layers)
     else:
-        first_of_one, first_of_many = make_table_first(columns, numeric, levels, *first)
+        make_first, first_of_many = make_table_first(columns, numeric, levels, *first)
         hidden_of_one, limit = hidden, inf
-    # Arrays of one shape are sooner compared than an array and a number.
-    steps = [
-        (np.zeros(len(weights)), len(own), make_product(weights))
+    products = [
+        (make_product(weights), len(own), weights.shape[1])
         for weights, own in zip(hidden_of_one, hidden, strict=True)
     ]
-    rectifies, hands_on = activation == "relu", is_plain and bool(hidden)
-    maximum = np.maximum
+    hands_on, ndarray = is_plain and bool(hidden), np.ndarray
+    # Those that are answering, of whatever thread, have arrays of their own.
+    idle: list[Callable] = []
 
     def read(row: Any) -> list[float]:
         check_row(columns, row)
@@ -116,25 +112,23 @@ def make_answers(student: dict[str, Any]) -> tuple[Callable, Callable]:
     # takes: infinity warns before it is refused, and so may numbers beyond 1e154.
     def one(row: Any) -> list[float]:
         cells = row
-        if type(row) is not list and not is_of_floats(row):
+        if type(row) is not list and (type(row) is not ndarray or row.dtype != DOUBLE):
             cells = cells_of(row)
             if not isinstance(cells, list | tuple):
                 return many([row])[0]
         try:
-            h = first_of_one(cells)
-            for zeros, n_own, product in steps:
-                if rectifies:
-                    maximum(h, zeros, out=h)
-                else:
-                    activate(h[:n_own], activation)
-                    activate(h[n_own:], "relu")
-                h = product(h)
-            logits = h.tolist()
+            run = idle.pop()
+        except IndexError:
+            run = make_run(make_first, products, activation)
+        try:
+            logits = run(cells)
             distance = logits.pop() if hands_on else abs(logits[0])
             if distance < limit:
                 return softmax(logits)
         except UNREADABLE:
             pass
+        finally:
+            idle.append(run)
         # What is no list of numbers near their means is read cell by cell.
         return many([row])[0]
 
