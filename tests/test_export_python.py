@@ -188,7 +188,7 @@ def test_columns_of_one_value_and_of_tiny_steps(tmp_path):
 
 
 @pytest.mark.parametrize("offset", [0.0, 1e9])
-@pytest.mark.parametrize("most_rise", ["1e4", "0"])
+@pytest.mark.parametrize("most_rise", ["1e5", "0"])
 def test_both_ways_to_look_a_bin_up(most_rise, offset, multiclass, tmp_path):
     """Numbers as they are lose digits where bins are narrow and far from zero."""
     X, y = multiclass
@@ -199,8 +199,8 @@ def test_both_ways_to_look_a_bin_up(most_rise, offset, multiclass, tmp_path):
     ):
         path = to_python(student.fit(X, y), tmp_path / "student.py")
         text = path.read_text()
-        assert "MOST_RISE = 1e4" in text
-        path.write_text(text.replace("MOST_RISE = 1e4", f"MOST_RISE = {most_rise}"))
+        assert "MOST_RISE = 1e5" in text
+        path.write_text(text.replace("MOST_RISE = 1e5", f"MOST_RISE = {most_rise}"))
         rows = np.vstack([X, 100 * X, -X])
         rows[::7, 2] = np.nan
         cells = [[None if np.isnan(c) else c for c in row] for row in rows.tolist()]

@@ -17,9 +17,9 @@ from sk_distill.export.standalone.cells import (
     read_number,
 )
 
-# A number that is multiplied by a slope may be worth this much, of which 11 digits are
+# A number that is multiplied by a slope may be worth this much, of which 10 digits are
 # left behind the point.
-MOST_RISE = 1e4
+MOST_RISE = 1e5
 
 # The table that finds the bins of a row at once has at most this many entries.
 MOST_RANKS = 4_000_000
