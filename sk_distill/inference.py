@@ -55,14 +55,29 @@ def probabilities(logits: NDArray[Any]) -> NDArray[np.float64]:
     return shifted
 
 
-def two_columns(proba: Any) -> NDArray[Any]:
+def two_columns(owner: str, proba: Any) -> NDArray[Any]:
     """Return the probabilities of two classes where those of the second are given.
 
-    That is how scorers hand the probabilities of two classes to a metric.
+    That is how scorers hand the probabilities of two classes to a metric; what they
+    hand over as the truth are labels, unless they are told otherwise.
+
+    Raises
+    ------
+    ValueError
+        For labels, named with their ``owner``.
     """
     proba = np.asarray(proba)
-    if proba.ndim != 1 or proba.dtype.kind not in "biuf":
+    if proba.ndim != 1:
         return proba
+    is_number = proba.dtype.kind in "biuf"
+    odd = (proba < 0) | (proba > 1) if is_number else np.ones(len(proba), bool)
+    if odd.any():
+        raise ValueError(
+            f"{owner} has one value a row, {proba[odd].tolist()[0]!r} among them; expected "
+            "probabilities of shape (n_samples, n_classes), or one from 0 to 1 a row, "
+            "that of the second of two classes. In place of labels pass predict_proba "
+            "of the rows."
+        )
     return np.column_stack([1.0 - proba, proba])
 
 

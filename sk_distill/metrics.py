@@ -58,7 +58,8 @@ def agreement_score(
     Raises
     ------
     ValueError
-        For probabilities in place of classes, and for lengths that differ.
+        For probabilities in place of classes, for lengths that differ, and where only
+        one of the two has strings for classes.
 
     References
     ----------
@@ -79,6 +80,17 @@ def agreement_score(
         raise ValueError(
             f"agreement_score: y_teacher has {len(teacher)} rows and y_student "
             f"{len(student)}; expected the classes of the same rows."
+        )
+    of_teacher, of_student = _is_text(teacher), _is_text(student)
+    if of_teacher.isdisjoint(of_student):
+        kinds = [
+            "strings" if True in is_text else "no strings"
+            for is_text in (of_teacher, of_student)
+        ]
+        raise ValueError(
+            f"agreement_score: the classes of y_teacher are {kinds[0]}, those of "
+            f"y_student {kinds[1]}; expected labels of one kind, of which some can be "
+            "the same. Turn both into strings with astype(str)."
         )
     weight = _check_weight("agreement_score", sample_weight, len(teacher))
     return float(np.average(teacher == student, weights=weight))
@@ -283,11 +295,17 @@ def _check_labels(name: str, labels: Any) -> NDArray[Any]:
     return labels.ravel()
 
 
+def _is_text(labels: NDArray[Any]) -> set[bool]:
+    """Return whether labels are strings: of some, both."""
+    return {isinstance(label, str) for label in labels.tolist()}
+
+
 def _check_pair(
     owner: str, teacher_proba: Any, student_proba: Any, sample_weight: Any
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64] | None]:
     """Return both as float64 of one shape, and the weights."""
-    teacher, student = two_columns(teacher_proba), two_columns(student_proba)
+    teacher = two_columns(f"{owner}: teacher_proba", teacher_proba)
+    student = two_columns(f"{owner}: student_proba", student_proba)
     if teacher.ndim != 2 or not teacher.size:
         raise ValueError(
             f"{owner}: teacher_proba has shape {teacher.shape}; expected (n_samples, "

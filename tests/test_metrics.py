@@ -135,7 +135,7 @@ def test_what_is_no_probability_is_refused():
     ):
         soft_log_loss(good, good[:1])
     with pytest.raises(ValueError, match="student_proba holds negative values"):
-        soft_log_loss(good, [1.5, 0.5])
+        soft_log_loss(good, [[1.5, -0.5], [0.5, 0.5]])
     with pytest.raises(ValueError, match="teacher_proba has shape \\(1, 2, 2\\)"):
         soft_log_loss([good], good)
     with pytest.raises(ValueError, match="sample_weight has shape \\(3,\\); expected"):
@@ -147,6 +147,31 @@ def test_what_is_no_probability_is_refused():
             kl_divergence(good, good, sample_weight=weight)
     with pytest.raises(ValueError, match="smallest is -1 and their sum 0"):
         kl_divergence(good, good, sample_weight=[1, -1])
+
+
+@pytest.mark.parametrize("metric", [kl_divergence, soft_log_loss])
+@pytest.mark.parametrize(
+    ("labels", "odd"), [(["a", "b"], "'a'"), ([0, 2], "2"), ([0.5, -0.5], "-0.5")]
+)
+def test_labels_in_place_of_probabilities(metric, labels, odd):
+    """Of text the shape was to blame, and of [0, 2] a probability of -1."""
+    good = [[0.4, 0.6], [0.5, 0.5]]
+    message = f"proba has one value a row, {odd} among them; .* pass predict_proba"
+    for pair, name in (((labels, good), "teacher"), ((good, labels), "student")):
+        with pytest.raises(ValueError, match=f"{metric.__name__}: {name}_{message}"):
+            metric(*pair)
+    with pytest.raises(ValueError, match="teacher_proba holds NaN"):
+        metric([0.5, np.nan], good)
+
+
+def test_classes_of_two_kinds_never_agree():
+    """The score of what cannot be compared was 0."""
+    message = "of y_teacher are strings, those of y_student no strings; .* astype"
+    with pytest.raises(ValueError, match=message):
+        agreement_score(["0", "1"], [0, 1])
+    mixed = np.array(["0", 1], dtype=object)
+    assert agreement_score(mixed, [0, 1]) == 0.5
+    assert agreement_score(np.array(["a", "b"], dtype=object), ["a", "c"]) == 0.5
 
 
 def test_agreement_is_of_classes():

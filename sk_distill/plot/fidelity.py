@@ -161,7 +161,7 @@ class FidelityDisplay:
     ) -> Self:
         """Return the display of probabilities, not plotted yet."""
         owner = cls.__name__
-        teacher = two_columns(teacher_proba)
+        teacher = two_columns(f"{owner}: teacher_proba", teacher_proba)
         if teacher.ndim != 2 or not teacher.size:
             raise ValueError(
                 f"{owner}: teacher_proba has shape {teacher.shape}; expected "
@@ -171,9 +171,9 @@ class FidelityDisplay:
         teacher = check_probabilities(
             f"{owner}: teacher_proba", teacher, *teacher.shape
         )
-        student = check_probabilities(
-            f"{owner}: student_proba", two_columns(student_proba), *teacher.shape
-        )
+        name = f"{owner}: student_proba"
+        student = two_columns(name, student_proba)
+        student = check_probabilities(name, student, *teacher.shape)
         names = np.arange(teacher.shape[1]) if classes is None else np.asarray(classes)
         if names.shape != teacher.shape[1:]:
             raise ValueError(
