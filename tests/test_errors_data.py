@@ -1,9 +1,8 @@
 """Rows, labels, weights and probabilities that cannot be used; nothing is lost."""
 
-import re
-
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from numpy.testing import assert_array_equal
 from scipy.sparse import csr_array
@@ -16,6 +15,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from skorch import NeuralNetClassifier
 from torch import nn
 
+from nets import says
 from sk_distill import (
     DistillationWarning,
     DistilledClassifier,
@@ -42,11 +42,6 @@ ALL = {
     "MLPStudent": lambda: MLPStudent((8,), max_iter=2),
     "MLPTeacher": lambda: MLPTeacher((8,), n_members=2, max_iter=2),
 }
-
-
-def says(*parts):
-    """Return a pattern of the parts, in this order, with anything between them."""
-    return re.compile(".*".join(map(re.escape, parts)), flags=re.DOTALL)
 
 
 def changed(array, index, value):
@@ -82,6 +77,18 @@ def test_two_columns_of_one_name(name, text):
     student = name if name != "DistilledClassifier" else "LinearStudent"
     with pytest.raises(ValueError, match=f"{student}: X has more than one column of"):
         model.predict(twice)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_lazy_frame(name):
+    """Numpy said that it cannot set an element with a sequence."""
+    frame = pl.DataFrame(X, schema=["a", "b", "c", "d"])
+    message = rf"{name}: X is a LazyFrame.* Pass X\.collect\(\)"
+    with pytest.raises(TypeError, match=message):
+        ALL[name]().fit(frame.lazy(), Y)
+    model = ALL[name]().fit(frame, Y)
+    with pytest.raises(TypeError, match=r"X is a LazyFrame.* Pass X\.collect\(\)"):
+        model.predict(frame.lazy())
 
 
 def test_rows_that_the_student_refuses_fit_no_teacher():

@@ -1,7 +1,5 @@
 """A parameter that cannot be used: the message names it, its value and the way out."""
 
-import re
-
 import numpy as np
 import pytest
 import torch
@@ -13,6 +11,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 from skorch import NeuralNetClassifier
 
+from nets import says
 from sk_distill import DistilledClassifier, LinearStudent, MLPStudent, MLPTeacher
 
 X, Y = (array[::2] for array in load_iris(return_X_y=True))
@@ -24,11 +23,6 @@ def distilled(**params):
     return DistilledClassifier(
         **{"teacher": GaussianNB(), "student": "linear"} | params
     )
-
-
-def says(*parts):
-    """Return a pattern of the parts, in this order, with anything between them."""
-    return re.compile(".*".join(map(re.escape, parts)), flags=re.DOTALL)
 
 
 LAMBDA = "0 learns from the labels alone, inf from the teacher alone"

@@ -214,9 +214,12 @@ def test_a_column_that_was_numeric_and_now_holds_text_is_named():
     [
         (pd.date_range("2020-01-01", periods=400), "holds dates or times"),
         ([datetime.timedelta(1)] * 400, "holds dates or times"),
+        (pd.Series([datetime.timedelta(1)] * 400, dtype=object), "holds dates or t"),
+        ([datetime.date(2020, 1, 1)] * 400, "holds dates or times"),
+        (pd.period_range("2020", periods=400, freq="D"), "holds dates or times"),
         ([{"a": 1}] * 400, "argument must be a string or a number, not 'dict'"),
     ],
-    ids=["dates", "durations", "dicts"],
+    ids=["dates", "durations", "objects", "days", "periods", "dicts"],
 )
 def test_columns_that_are_neither_numbers_nor_text_are_named(column, message):
     with pytest.raises(TypeError, match=f"MLPTeacher: column 'odd' {'.*'}{message}"):

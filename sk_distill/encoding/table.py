@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Hashable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -71,15 +72,22 @@ def check_columns(estimator: BaseEstimator, X: Any, *, reset: bool = True) -> No
 
     Raises
     ------
+    TypeError
+        For a lazy frame.
     ValueError
         For names that occur twice, and for other columns than before.
     """
-    _check_names(estimator, X)
+    _check_frame(estimator, X)
     validate_data(estimator, X, reset=reset, skip_check_array=True)
 
 
-def _check_names(owner: object, X: Any) -> None:
-    """Raise for a frame of pandas in which a name occurs twice."""
+def _check_frame(owner: object, X: Any) -> None:
+    """Raise for a lazy frame of polars, and for names of pandas' that occur twice."""
+    if nw.dependencies.is_polars_lazyframe(X):
+        raise TypeError(
+            f"{name_of(owner)}: X is a LazyFrame, which has no rows yet; expected an "
+            "array or a frame. Pass X.collect()."
+        )
     if not nw.dependencies.is_pandas_dataframe(X) or X.columns.is_unique:
         return
     names = X.columns[X.columns.duplicated()].unique().tolist()
@@ -122,7 +130,7 @@ def check_table(
     TypeError, ValueError
         For other columns than before, and for cells that are no use.
     """
-    _check_names(estimator, X)
+    _check_frame(estimator, X)
     if not isinstance(X, np.ndarray) and is_list_of_text(X):
         X = np.array(X, dtype=object)
     if isinstance(X, np.ndarray) and X.dtype.kind in "mM":
@@ -302,6 +310,9 @@ def _number(what: str, cell: Any) -> float:
     try:
         return float(cell)
     except (TypeError, ValueError, OverflowError) as error:
+        # Dates of Python's and periods of pandas' can be formatted alike.
+        if isinstance(cell, timedelta) or hasattr(cell, "strftime"):
+            raise TypeError(_DATES.format(what, type(cell).__name__)) from error
         raise type(error)(
             f"{what} holds {cell!r}: a numeric column's argument must be a string or a "
             f"number, not {type(cell).__name__!r}. Mend the cell, or make the whole "
