@@ -121,7 +121,8 @@ class Task:
             self.end(dict if self._predicts else None)
             if self._shows:
                 seconds = perf_counter() - self._start
-                print(f"{self._title}: {self._name}, {seconds:.3g} s")
+                # In one piece: other processes may be writing as well.
+                print(f"{self._title}: {self._name}, {seconds:.3g} s\n", end="")
 
     @contextmanager
     def running(self) -> Iterator[None]:

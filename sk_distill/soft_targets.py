@@ -86,7 +86,7 @@ def label_rows(
         chunk = X if n_rows <= _CHUNK_ROWS else safe_indexing(X, rows)
         chunks.append(np.asarray(teacher.predict_proba(chunk)))
         if verbose:
-            print(f"teacher: {rows.stop:,} of {n_rows:,} rows labelled")
+            print(f"teacher: {rows.stop:,} of {n_rows:,} rows labelled\n", end="")
     proba = np.concatenate(chunks)
     owner = f"teacher {name_of(teacher)}"
     if not hasattr(teacher, "classes_"):

@@ -1,5 +1,7 @@
 import pickle
+import sys
 from collections import Counter
+from types import SimpleNamespace
 
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -33,6 +35,16 @@ def test_verbose_2_says_what_is_done_when_it_is_done(capsys):
     done = [line.rsplit(", ", 1)[0] for line in lines]
     parts = ["teacher", "teacher", "teacher", "teachers", "student", "fit"]
     assert done == [f"DistilledClassifier: {part}" for part in parts]
+
+
+def test_lines_are_written_in_one_piece(monkeypatch):
+    """Processes that write at a time put the line of one into the middle of another."""
+    written = []
+    monkeypatch.setattr(sys, "stdout", SimpleNamespace(write=written.append))
+    DistilledClassifier(GaussianNB(), STUDENT, verbose=2).fit(X, Y)
+    lines = [text for text in written if text]
+    assert len(lines) == 4
+    assert all(line.endswith(" s\n") for line in lines)
 
 
 def n_tables(capsys):
