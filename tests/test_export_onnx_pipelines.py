@@ -13,6 +13,7 @@ from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.feature_selection import SelectKBest, VarianceThreshold
 from sklearn.impute import KNNImputer, SimpleImputer
+from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import CategoricalNB, GaussianNB
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import (
@@ -384,3 +385,39 @@ def test_what_knows_certain_levels_only_is_written(model, kind, path):
     frame = pd.DataFrame(codes.astype(kind), columns=[*"ab"])
     model = clone(model).fit(frame, codes[:, 0] > 4)
     assert_same(session_of(model, path), model, frame, atol=1e-5)
+
+
+def test_a_search_over_pipelines_is_told_what_to_pass(multiclass, path):
+    """The way out was the last step alone, without what came before it."""
+    X, y = multiclass
+    pipeline = Pipeline(
+        [("scale", StandardScaler()), ("model", DistilledClassifier(GaussianNB()))]
+    )
+    search = GridSearchCV(pipeline, {"model__distillation_weight": [1.0]}, cv=2)
+    search.set_params(estimator__model__student="linear").fit(X, y)
+    with pytest.raises(TypeError, match=r"a GridSearchCV; .* Pass its best_estimator_"):
+        to_onnx(search, path)
+    X = X.astype(np.float32)
+    best = search.best_estimator_
+    assert_same(session_of(best, path), best, X, atol=1e-5)
+
+
+@pytest.mark.parametrize("missing", [np.nan, None])
+def test_an_encoder_knows_a_missing_cell_by_one_spelling(missing, path):
+    """As the docstring of to_onnx says; a student knows all of them."""
+    rng = np.random.default_rng(0)
+    cells = rng.choice(np.array(["a", "b", missing], dtype=object), 200)
+    y = np.array([cell == "a" for cell in cells]) ^ (rng.random(200) < 0.1)
+    X = cells[:, None]
+    model = make_pipeline(
+        OneHotEncoder(handle_unknown="ignore", sparse_output=False),
+        DistilledClassifier(GaussianNB(), "linear"),
+    ).fit(X, y)
+    session = session_of(model, path)
+    expected = model.predict_proba(np.array([[missing]], dtype=object))
+    unknown = model.predict_proba(np.array([["?"]], dtype=object))
+    assert abs(expected - unknown).max() > 1e-3
+    for text in ("nan", "None", "<NA>", ""):
+        answer = ask(session, pd.DataFrame({"x0": [text]}))[1]
+        wanted = expected if text == str(missing) else unknown
+        assert_allclose(answer, wanted, rtol=0, atol=1e-6)

@@ -81,7 +81,9 @@ def to_onnx(estimator: Any, path: str | PathLike[str], X: Any = None) -> Path:
     In a pipeline a column is one of strings if the step that gets it has learnt so: by
     an encoder's ``categories_``, an imputer's ``statistics_`` or, where all before it
     pass the column through, the student's levels. A column that no ColumnTransformer
-    uses is no input.
+    uses is no input. To an encoder of scikit-learn a missing cell is a level, of which
+    its graph knows one spelling: ``str()`` of what was missing in ``fit``, ``"nan"`` of
+    NaN and ``"None"`` of None. All others are levels that it has not seen.
 
     What skl2onnx makes of the steps before the student calculates in float32 too, and
     some of it not closely: a PowerTransformer of years, a StandardScaler of time
@@ -92,11 +94,12 @@ def to_onnx(estimator: Any, path: str | PathLike[str], X: Any = None) -> Path:
     it answers, and no more. Pass ``X`` wherever there are steps before the student, or
     one from elsewhere.
 
-    The outputs are ``"label"`` of shape ``(n_rows,)``, int64 or string, and
-    ``"probabilities"`` of shape ``(n_rows, n_classes)``, float32 in the order of
-    ``classes_``. They are those that the student gives to rows in float32, to about
-    1e-6: a number that float32 cannot hold, such as a time stamp in seconds, is rounded
-    before the graph sees it. Subtract a constant from such a column before fitting.
+    The outputs are ``"label"`` of shape ``(n_rows,)``, int64 (0 and 1 of booleans) or
+    string, and ``"probabilities"`` of shape ``(n_rows, n_classes)``, float32 in the
+    order of ``classes_``. They are those that the student gives to rows in float32, to
+    about 1e-6: a number that float32 cannot hold, such as a time stamp in seconds, is
+    rounded before the graph sees it. Subtract a constant from such a column before
+    fitting.
 
     Examples
     --------

@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sk_distill.encoding.table import is_missing
 from sk_distill.export.reading import BUILT_IN, shipped_student
+from sk_distill.validation import name_of
 
 # In a graph these take an input for each column; of the others many look at one input.
 _TAKES_COLUMNS = (ColumnTransformer, OneHotEncoder, OrdinalEncoder, *BUILT_IN)
@@ -27,6 +28,13 @@ def shipped_pipeline(estimator: Any) -> Pipeline:
 
     No part of it is a distilled classifier.
     """
+    best = getattr(estimator, "best_estimator_", None)
+    if isinstance(best, Pipeline) and not hasattr(estimator, "_fitted_student"):
+        raise TypeError(
+            f"to_onnx: cannot export a {name_of(estimator)}; expected a fitted "
+            "classifier of this package, or a Pipeline that ends in one. Pass its "
+            "best_estimator_, of which the steps before the student are converted too."
+        )
     if not isinstance(estimator, Pipeline):
         student = shipped_student(estimator, caller="to_onnx")
         return Pipeline([("student", student)])
