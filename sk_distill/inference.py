@@ -72,8 +72,9 @@ def two_columns(owner: str, proba: Any) -> NDArray[Any]:
     is_number = proba.dtype.kind in "biuf"
     odd = (proba < 0) | (proba > 1) if is_number else np.ones(len(proba), bool)
     if odd.any():
+        value = proba[odd].tolist()[0]
         raise ValueError(
-            f"{owner} has one value a row, {proba[odd].tolist()[0]!r} among them; expected "
+            f"{owner} has one value a row, {value!r} among them; expected "
             "probabilities of shape (n_samples, n_classes), or one from 0 to 1 a row, "
             "that of the second of two classes. In place of labels pass predict_proba "
             "of the rows."
