@@ -25,6 +25,7 @@ from sk_distill.plot.effect_panel import (
 from sk_distill.plot.panels import PanelGrid
 from sk_distill.plot.style import (
     bar_style,
+    check_axes,
     curve_style,
     import_pyplot,
     inches_of,
@@ -259,6 +260,7 @@ class FeatureEffectsDisplay:
             width = 0.6 + 2.6 * n_columns
             size = width, self._height(width, n_columns)
             _, ax = pyplot.subplots(figsize=size, layout="constrained")
+        check_axes("FeatureEffectsDisplay.plot", ax)
         width, height = inches_of(ax)
         handles = self._handles(neutral(ax))
         depths = [depth_of_labels(effect) for effect in self.effects.values()]

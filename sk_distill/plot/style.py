@@ -30,8 +30,20 @@ def open_axes(needed_by: str, ax: Any) -> Any:
     pyplot = import_pyplot(needed_by)
     if ax is None:
         _, ax = pyplot.subplots(layout="constrained")
+    check_axes(needed_by, ax)
     ax.spines[["top", "right"]].set_visible(False)
     return ax
+
+
+def check_axes(owner: str, ax: Any) -> None:
+    """Raise for what is no axes, as the array that ``subplots`` returns."""
+    from matplotlib.axes import Axes
+
+    if not isinstance(ax, Axes):
+        raise TypeError(
+            f"{owner}: ax={ax!r} is a {type(ax).__name__}; expected one matplotlib "
+            "Axes. Pass one of them, such as axes[0], or None for a figure of its own."
+        )
 
 
 def neutral(ax: Any) -> str:
@@ -127,16 +139,22 @@ def one_line_or_two(start: str, end: str, inches: float) -> str:
 def legend_above(ax: Any, handles: Sequence[Any], *, compact: bool = False) -> Any:
     """Put a legend above the axes, in as many columns as their width has room for.
 
-    A compact one has markers for handles, which take less room than lines. Where no
-    layout makes room for as many rows, the legend stands within the axes.
+    A compact one has markers for handles, which take less room than lines. A title
+    stands above it. Where no layout makes room for as many rows and a title, the legend
+    stands within the axes.
     """
     columns = _legend_columns(inches_of(ax)[0], handles, "legend.fontsize")
     n_rows = -(-len(handles) // columns)
     needed = _rows_inches(n_rows, "small" if compact else "legend.fontsize")
+    needed += _rows_inches(1, "axes.titlesize")
     room = (ax.figure.bbox.y1 - ax.get_window_extent().y1) / ax.figure.dpi
     if ax.figure.get_layout_engine() is None and needed > room:
         return ax.legend(handles=handles, loc="best", fontsize="small")
     short = compact or columns == 1
+    # Titles keep clear of axes within their own, though of no legend.
+    place = ax.inset_axes((0, 1, 1, 0.01))
+    place.set_axis_off()
+    place.set_axes_locator(_AtTheLegend(ax))
     return ax.legend(
         handles=handles,
         loc="lower left",
@@ -148,6 +166,18 @@ def legend_above(ax: Any, handles: Sequence[Any], *, compact: bool = False) -> A
         handletextpad=0.5 if short else None,
         ncols=columns,
     )
+
+
+class _AtTheLegend:
+    """Places axes that show nothing where the legend of some is, whatever its size."""
+
+    def __init__(self, ax: Any) -> None:
+        self._ax = ax
+
+    def __call__(self, place: Any, renderer: Any) -> Any:
+        legend = self._ax.get_legend()
+        box = self._ax.bbox if legend is None else legend.get_window_extent(renderer)
+        return box.transformed(self._ax.figure.transSubfigure.inverted())
 
 
 def legend_within(ax: Any, handles: Sequence[Any]) -> None:

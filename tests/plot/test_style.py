@@ -1,13 +1,16 @@
 """What the displays have in common."""
 
+import re
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from drawn_texts import assert_apart, texts_of
+from sk_distill import LinearStudent
 from sk_distill.plot import (
     DistillationPathDisplay,
+    FeatureEffectsDisplay,
     FidelityDisplay,
     TrainingCurveDisplay,
 )
@@ -69,3 +72,55 @@ def test_a_legend_of_many_rows_stays_within_the_figure(layout):
         box = ax.get_legend().get_window_extent()
         assert box.y1 <= figure.bbox.y1
         assert (box.y1 <= ax.bbox.y1) == (layout is None)
+
+
+@pytest.mark.parametrize("layout", [None, "constrained", "tight"])
+@pytest.mark.parametrize("first", ["title", "plot"])
+def test_a_title_stands_above_the_legend(first, layout, search, binary):
+    """A legend stood where matplotlib puts a title, set before or after the plot."""
+    figure, axes = plt.subplots(1, 3, figsize=(12, 4), layout=layout)
+    if first == "title":
+        for ax in axes:
+            ax.set_title("Student of a forest")
+    DistillationPathDisplay.from_estimator(search, ax=axes[0])
+    FidelityDisplay.from_estimator(search, binary[0], ax=axes[1])
+    history = {"train_loss": [2.0, 1.0], "valid_loss": [2.0, 1.0]}
+    TrainingCurveDisplay(history=history).plot(axes[2])
+    if first == "plot":
+        for ax in axes:
+            ax.set_title("Student of a forest")
+    figure.canvas.draw()
+    for ax in axes:
+        title, legend = (
+            artist.get_window_extent() for artist in (ax.title, ax.get_legend())
+        )
+        assert not title.overlaps(legend)
+        assert title.y1 <= figure.bbox.y1
+        within = legend.y1 <= ax.bbox.y1
+        assert within or title.y0 >= legend.y1 - 1
+
+
+def test_a_title_stays_where_there_is_no_legend(search):
+    display = DistillationPathDisplay.from_estimator(search)
+    display.ax_.set_title("Student of a forest")
+    display.ax_.get_legend().remove()
+    display.figure_.canvas.draw()
+    gap = display.ax_.title.get_window_extent().y0 - display.ax_.bbox.y1
+    assert 0 <= gap < 20
+
+
+def test_an_array_of_axes_is_refused(search, binary):
+    """It was an array that has no get_window_extent."""
+    _, axes = plt.subplots(1, 2)
+    student = LinearStudent().fit(*binary)
+    for name, plot in {
+        "DistillationPathDisplay": lambda: DistillationPathDisplay.from_estimator(
+            search, ax=axes
+        ),
+        "FeatureEffectsDisplay": lambda: FeatureEffectsDisplay.from_estimator(
+            student, binary[0], ax=axes
+        ),
+    }.items():
+        message = rf"{name}.plot: ax=.* is a ndarray; expected one .*axes\[0\]"
+        with pytest.raises(TypeError, match=re.compile(message, re.DOTALL)):
+            plot()
