@@ -142,6 +142,19 @@ def test_a_logit_that_is_infinite(n_columns, tmp_path):
     assert_same_answers(exported(student, tmp_path), student, rows)
 
 
+@pytest.mark.filterwarnings("ignore:overflow encountered:RuntimeWarning")
+@pytest.mark.filterwarnings("ignore:invalid value encountered:RuntimeWarning")
+def test_a_logit_after_the_first_that_is_infinite(tmp_path):
+    """Only the first one was looked at: of a row alone all probabilities were NaN."""
+    X = np.random.default_rng(0).normal(size=(300, 30))
+    student = LinearStudent().fit(X, np.arange(300) % 3)
+    student.coef_ = np.zeros((3, 30))
+    student.coef_[1, 0], student.coef_[2, :2] = 0.01, (10, -10)
+    student.intercept_ = np.zeros(3)
+    rows = np.array([[1e308, 1e308, *X[0, 2:]], [1e308, 1e300, *X[0, 2:]]])
+    assert_same_answers(exported(student, tmp_path), student, rows)
+
+
 @pytest.mark.filterwarnings("ignore:invalid value encountered:RuntimeWarning")
 @pytest.mark.parametrize(
     "student", [LinearStudent(), MLPStudent((4,), max_iter=1, random_state=0)]

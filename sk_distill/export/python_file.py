@@ -23,11 +23,12 @@ from sk_distill.export.reading import fitted_student
 from sk_distill.export.standalone.layers import beside_first
 from sk_distill.students import LinearStudent, MLPStudent
 
-# Up to so many products of a linear map of numbers, Python's own lists take as long as
-# numpy's arrays, within a microsecond, and need no numpy: by measurement 4.2 instead of
-# 4.6 µs a row for 10, 5.3 and 4.8 for 30, 7.4 and 5.1 for 64. With a hidden layer or
-# with bins they are slower from five columns on.
-_MOST_PRODUCTS = 32
+# Up to so many products and classes of a linear map of numbers, files do without numpy:
+# a row that is a list takes as long, within a microsecond, by measurement 4.2 instead
+# of 4.6 µs for 10 products, 5.3 and 4.8 for 30, 7.4 and 5.1 for 64; an array 2 to 3 µs
+# longer. Of 30 products for 10 classes it is 9.5 and 5.7 µs, and with a hidden layer or
+# with bins files are slower without numpy from five columns on.
+_MOST_PRODUCTS, _MOST_CLASSES = 32, 3
 
 _WITHOUT_NUMPY = ["without_numpy"]
 _WITH_NUMPY = ["layers", "plain_columns", "binned_columns", "with_numpy"]
@@ -78,10 +79,10 @@ def to_python(estimator: Any, path: str | PathLike[str]) -> Path:
     their names, in any order and beside others; by place, if the student was fitted on
     a table whose columns have no names.
 
-    It needs numpy or, where the student is linear, the columns are plain numbers and
-    ``coef_`` has at most 32 entries, nothing but Python: for so little, lists are as
-    fast as arrays. Run as a script, or by its ``self_check()``, it compares its
-    answers with those that the student gave when the file was written.
+    It needs numpy or, where the student is linear, the columns are plain numbers, there
+    are at most three classes and ``coef_`` has at most 32 entries, nothing but Python:
+    to so little numpy is no help. Run as a script, or by its ``self_check()``, it
+    compares its answers with those that the student gave when the file was written.
 
     Parameters
     ----------
@@ -138,7 +139,11 @@ def _python_of(student: LinearStudent | MLPStudent | CompressedStudent) -> str:
     """Return the text of the file."""
     encoder = student.encoder_
     folded = isinstance(student, LinearStudent) and encoder.folds_
-    small = folded and student.coef_.size <= _MOST_PRODUCTS
+    small = (
+        folded
+        and student.coef_.size <= _MOST_PRODUCTS
+        and len(student.classes_) <= _MOST_CLASSES
+    )
     named = hasattr(student, "feature_names_in_")
     names = getattr(
         student,

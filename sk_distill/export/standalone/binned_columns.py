@@ -88,9 +88,9 @@ def make_table_first(
 ) -> tuple[Callable, Callable]:
     """Return the first layer on bins and levels: a cell looks up a value and a slope.
 
-    Of the two functions the one makes the layer of a row as it comes, anew, and the
-    array that it writes into; the other takes the numbers of many rows, and the places
-    of their levels.
+    Of the two functions the one returns a new layer of a row as it comes, and the array
+    that it writes into; the other takes the numbers of many rows, and the places of
+    their levels.
     """
     categorical = [j for j, _ in levels]
     pieces = [find_segments(columns[j]) for j in numeric + categorical]
@@ -128,7 +128,7 @@ def make_table_first(
         if not only_bins:
             np.clip(share, -MOST_DEVIATIONS, MOST_DEVIATIONS, out=share)
 
-    def make_first_of_one() -> tuple[Callable, Any]:
+    def make_first() -> tuple[Callable, Any]:
         x, entries, h = np.empty(n_numeric), pattern.copy(), np.empty(n_out)
         cells, shares = x.data, entries[of_slopes]
         segment = np.empty(len(columns), np.intp)
@@ -178,7 +178,7 @@ def make_table_first(
         rows = table.take(segment, 0).reshape(len(x), n_entries, n_out)
         return np.matmul(entries[:, None], rows)[:, 0]
 
-    return make_first_of_one, first_of_many
+    return make_first, first_of_many
 
 
 def make_find_bins(edges: Sequence[Sequence[float]], begins: Any) -> Callable:
@@ -207,6 +207,7 @@ def make_find_bins(edges: Sequence[Sequence[float]], begins: Any) -> Callable:
     def find_together(x: Any, segment: Any) -> None:
         rank = search(x, "right")
         rank += offsets
+        # As above, none is out of range.
         take(rank, None, segment, "clip")
 
     return find_together

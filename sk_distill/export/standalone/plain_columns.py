@@ -55,7 +55,7 @@ def make_plain_one(
 ) -> tuple[Callable, list[Any], float]:
     """Return what does for a single row: its first layer, the others, and a limit.
 
-    The first of these makes the layer anew, and the array that it writes into.
+    The first of these returns a new first layer, and the array that it writes into.
 
     Means and scales are parts of the weights, and so is the bias, of a one after the
     numbers. Whether any of these is missing, infinite or far from its mean costs no

@@ -93,7 +93,8 @@ def make_answers(student: dict[str, Any]) -> tuple[Callable, Callable]:
         for weights, own in zip(hidden_of_one, hidden, strict=True)
     ]
     hands_on, ndarray = is_plain and bool(hidden), np.ndarray
-    # Those that are answering, of whatever thread, have arrays of their own.
+    # Whoever asks takes one of these, or has one made, and brings it back: nobody else
+    # writes into its arrays meanwhile. There are as many as have answered at a time.
     idle: list[Callable] = []
 
     def read(row: Any) -> list[float]:
@@ -122,7 +123,7 @@ def make_answers(student: dict[str, Any]) -> tuple[Callable, Callable]:
             run = make_run(make_first, products, activation)
         try:
             logits = run(cells)
-            distance = logits.pop() if hands_on else abs(logits[0])
+            distance = logits.pop() if hands_on else abs(sum(logits))
             if distance < limit:
                 return softmax(logits)
         except UNREADABLE:
