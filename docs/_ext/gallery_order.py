@@ -4,6 +4,7 @@ ORDER = [
     "plot_quickstart.py",
     "plot_article.py",
     "plot_forest_to_linear.py",
+    "plot_looking.py",
     "plot_mixed_table.py",
     "plot_boosting_munge.py",
     "plot_unlabelled_rows.py",
