@@ -36,9 +36,9 @@ X, progression = load_diabetes(return_X_y=True, as_frame=True, scaled=False)
 y = progression.gt(140).map({True: "progress", False: "no progress"})
 X, X_test, y, y_test = train_test_split(X, y, random_state=0, stratify=y)
 model = DistilledClassifierCV(
-    RandomForestClassifier(200, min_samples_leaf=5),
+    RandomForestClassifier(100, min_samples_leaf=5),
     LinearStudent(encoding="piecewise_linear"),
-    distillation_weights=[0.1, 0.3, 1, 3, 10, 30],
+    distillation_weights=[0.1, 0.3, 1, 3, 10],
     random_state=0,
 ).fit(X, y)
 display = DistillationPathDisplay.from_estimator(model)
