@@ -10,8 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 from sk_distill.fitted import distilled_with, fitted_attribute, show_weight
 from sk_distill.plot.style import (
     curve_style,
+    inches_of,
+    label_beside,
     legend_above,
     neutral,
+    one_line_or_two,
     open_axes,
     shift_right,
 )
@@ -218,12 +221,8 @@ class DistillationPathDisplay:
             handles = [*handles, self.chosen_]
 
         _mark_axis(ax, weights, places)
-        ax.set_xlabel("λ, the weight of the teacher")
-        ax.set_ylabel(
-            f"{self.score_name}, one fold"
-            if n_folds == 1
-            else f"{self.score_name}\n(mean of {n_folds} folds ± 1 standard error)"
-        )
+        folds = "one fold" if n_folds == 1 else f"{n_folds} folds ± 1 s.e."
+        ax.set_ylabel(one_line_or_two(f"{self.score_name},", folds, inches_of(ax)[1]))
         if handles:
             legend_above(ax, handles)
         self.ax_, self.figure_ = ax, ax.figure
@@ -261,7 +260,7 @@ def _places(weights: NDArray[np.float64]) -> NDArray[np.float64]:
 def _mark_axis(
     ax: Any, weights: NDArray[np.float64], places: NDArray[np.float64]
 ) -> None:
-    """Label λ where it was tried, its ends by what they are."""
+    """Label the axis, λ where it was tried and its ends by what they are."""
     inner = weights[(weights > 0) & np.isfinite(weights)]
     ticks = dict(zip(inner, (f"{w:g}" for w in inner), strict=True))
     if len(inner) > 3 and inner.max() / inner.min() >= 10:
@@ -272,10 +271,18 @@ def _mark_axis(
     elif len(inner) > 6:
         kept = inner[:: -(-len(inner) // 6)]
         ticks = {w: f"{w:.2g}" for w in kept}
-    names = {0.0: "0\nlabels", np.inf: "∞\nteacher"}
+    names = {0.0: ("0", "labels"), np.inf: ("∞", "teacher")}
+    ends = []
     for weight, place in zip(weights, places, strict=True):
         if weight in names:
-            ticks[place] = names[weight]
+            number, name = names[weight]
+            ticks[place] = f"{number}\n{name}"
+            ends.append(name)
     ax.set_xscale("log")
     ax.set_xticks(list(ticks), list(ticks.values()))
     ax.set_xticks([], minor=True)
+    labels = ["λ, the weight of the teacher", "λ, teacher's weight", "λ"]
+    if ends:
+        label_beside(ax, labels, ends)
+    else:
+        ax.set_xlabel(labels[0])

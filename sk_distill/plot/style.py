@@ -129,6 +129,19 @@ def _points(size: str) -> float:
     return float(FontProperties(size=settings.get(size, size)).get_size_in_points())
 
 
+def label_beside(ax: Any, labels: Sequence[str], names: Sequence[str]) -> None:
+    """Label the x axis on the second line of the names at its ends.
+
+    Below them, no room is left for a label where no layout makes any. It is the first
+    of the labels that has room between the names, or the last.
+    """
+    room = inches_of(ax)[0] / letter_inches("axes.labelsize")
+    # The ends are a twentieth from the edges; a name stands in the middle of its end.
+    room = 0.9 * room - max(map(len, names)) - 2
+    label = next((label for label in labels if len(label) <= room), labels[-1])
+    ax.set_xlabel(label, labelpad=-1.2 * _points("xtick.labelsize"))
+
+
 def one_line_or_two(start: str, end: str, inches: float) -> str:
     """Return the label of an axis, broken where it is longer than the axis."""
     letters = len(start) + 1 + len(end)

@@ -7,6 +7,7 @@ import pytest
 from numpy.testing import assert_allclose
 from sklearn.exceptions import NotFittedError
 
+from drawn_texts import assert_apart, texts_of
 from sk_distill import DistilledClassifier
 from sk_distill.plot import DistillationPathDisplay
 
@@ -27,7 +28,7 @@ def test_path_draws_mean_and_standard_error(search):
         ends = np.array(segments.get_segments())[:, :, 1]
         assert_allclose(np.diff(ends, axis=1).ravel(), 2 * error[1:, i])
     assert_allclose(display.plain_[0].get_ydata(), [scores[0, 0].mean()])
-    assert display.ax_.get_ylabel().startswith("negative log loss\n(mean of 4 folds")
+    assert display.ax_.get_ylabel() == "negative log loss, 4 folds ± 1 s.e."
 
 
 def test_path_marks_its_ends_and_rings_the_choice(search):
@@ -91,3 +92,22 @@ def test_a_student_without_a_teacher_is_marked_at_any_temperature():
         chosen=(0, 1),
     ).plot()
     assert_allclose(display.chosen_.get_ydata(), [0.9])
+
+
+@pytest.mark.parametrize(("n_axes", "size"), [(1, (6.4, 4.8)), (3, (13, 4))])
+@pytest.mark.parametrize("weights", [[0, 1, np.inf], [0, 1], [1, 2, np.inf], [1, 2]])
+def test_labels_stay_within_a_figure_without_a_layout(weights, n_axes, size):
+    """The label of λ was below the figure, that of the score left of it."""
+    plt = pytest.importorskip("matplotlib.pyplot")
+    figure, axes = plt.subplots(1, n_axes, figsize=size, squeeze=False)
+    ax = axes[0, 0]
+    scores = np.linspace(-0.25, -0.15, 3 * len(weights)).reshape(len(weights), 1, 3)
+    DistillationPathDisplay(
+        distillation_weights=weights,
+        temperatures=[1],
+        scores=scores,
+        score_name="negative log loss",
+    ).plot(ax)
+    figure.canvas.draw()
+    assert_apart(figure, texts_of(ax))
+    assert ax.yaxis.label.get_window_extent().x0 >= 0
