@@ -19,6 +19,9 @@ _LINE_STYLES = ("-", "--", "-.", ":")
 # Of bars; empty is plain.
 _HATCHES = ("", "////", "....", "xxxx")
 
+# Of more entries a legend is small.
+_MANY = 4
+
 
 def import_pyplot(needed_by: str) -> Any:
     """Return ``matplotlib.pyplot``, or say what to install."""
@@ -129,6 +132,15 @@ def _points(size: str) -> float:
     return float(FontProperties(size=settings.get(size, size)).get_size_in_points())
 
 
+def makes_room(figure: Any) -> bool:
+    """Whether a layout will make room in the figure for what stands beside axes."""
+    from matplotlib.layout_engine import PlaceHolderLayoutEngine
+
+    engine = figure.get_layout_engine()
+    # The other is what tight_layout() leaves behind, once it has placed the axes.
+    return not (engine is None or isinstance(engine, PlaceHolderLayoutEngine))
+
+
 def label_beside(ax: Any, labels: Sequence[str], names: Sequence[str]) -> None:
     """Label the x axis on the second line of the names at its ends.
 
@@ -156,13 +168,17 @@ def legend_above(ax: Any, handles: Sequence[Any], *, compact: bool = False) -> A
     stands above it. Where no layout makes room for as many rows and a title, the legend
     stands within the axes.
     """
-    columns = _legend_columns(inches_of(ax)[0], handles, "legend.fontsize")
+    # Many entries would leave narrow axes little of their height.
+    size = "small" if compact or len(handles) > _MANY else "legend.fontsize"
+    width, height = inches_of(ax)
+    columns = _legend_columns(width, handles, size)
     n_rows = -(-len(handles) // columns)
-    needed = _rows_inches(n_rows, "small" if compact else "legend.fontsize")
+    needed = 0.01 * height + _rows_inches(n_rows, size)
     needed += _rows_inches(1, "axes.titlesize")
     room = (ax.figure.bbox.y1 - ax.get_window_extent().y1) / ax.figure.dpi
-    if ax.figure.get_layout_engine() is None and needed > room:
-        return ax.legend(handles=handles, loc="best", fontsize="small")
+    if needed > room and not makes_room(ax.figure):
+        columns = 1 + len(handles) // (2 * _MANY)
+        return ax.legend(handles=handles, loc="best", fontsize="small", ncols=columns)
     short = compact or columns == 1
     # Titles keep clear of axes within their own, though of no legend.
     place = ax.inset_axes((0, 1, 1, 0.01))
@@ -174,7 +190,7 @@ def legend_above(ax: Any, handles: Sequence[Any], *, compact: bool = False) -> A
         bbox_to_anchor=(0, 1.01),
         borderaxespad=0,
         frameon=False,
-        fontsize="small" if compact else None,
+        fontsize=None if size == "legend.fontsize" else size,
         handlelength=0.8 if compact else 1.4 if short else None,
         handletextpad=0.5 if short else None,
         ncols=columns,

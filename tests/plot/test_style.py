@@ -124,3 +124,46 @@ def test_an_array_of_axes_is_refused(search, binary):
         message = rf"{name}.plot: ax=.* is a ndarray; expected one .*axes\[0\]"
         with pytest.raises(TypeError, match=re.compile(message, re.DOTALL)):
             plot()
+
+
+@pytest.mark.parametrize("layout", [None, "constrained"])
+def test_a_legend_of_many_temperatures_leaves_room_for_curves(layout):
+    """It was higher than all else, in one column."""
+    figure, axes = plt.subplots(1, 3, figsize=(13, 4), layout=layout)
+    temperatures = np.arange(1, 13)
+    DistillationPathDisplay(
+        distillation_weights=[0, 1, np.inf],
+        temperatures=temperatures,
+        scores=np.zeros((3, 12, 2)),
+        chosen=(1, 2),
+    ).plot(axes[0])
+    axes[0].set_title("Student of a forest")
+    figure.canvas.draw()
+    legend = axes[0].get_legend().get_window_extent()
+    assert axes[0].bbox.height > figure.bbox.height / 3
+    assert legend.height < figure.bbox.height / 2
+    assert not legend.overlaps(axes[0].title.get_window_extent())
+
+
+@pytest.mark.parametrize("height", np.arange(3, 7, 0.5))
+def test_a_legend_without_room_for_a_title_stands_within(height):
+    figure, ax = plt.subplots(figsize=(6.4, height))
+    TrainingCurveDisplay(history={"train_loss": [1, 0.5], "valid_loss": [1, 0.6]}).plot(
+        ax
+    )
+    ax.set_title("Student of a forest")
+    figure.canvas.draw()
+    title = ax.title.get_window_extent()
+    assert not title.overlaps(ax.get_legend().get_window_extent())
+    assert title.y1 <= figure.bbox.y1
+
+
+def test_a_layout_that_is_done_makes_no_room():
+    """What it leaves behind was taken for a layout: the figure's edge cut a legend."""
+    figure, axes = plt.subplots(1, 3, figsize=(13, 4), layout="tight")
+    figure.tight_layout()
+    TrainingCurveDisplay(history={"train_loss": [1, 0.5], "valid_loss": [1, 0.6]}).plot(
+        axes[0]
+    )
+    figure.canvas.draw()
+    assert axes[0].get_legend().get_window_extent().y1 <= axes[0].bbox.y1
