@@ -14,6 +14,7 @@ from sk_distill.plot.style import (
     density_colours,
     inches_of,
     legend_above,
+    makes_room,
     neutral,
     one_line_or_two,
     open_axes,
@@ -23,6 +24,8 @@ from sk_distill.validation import check_probabilities
 
 # What a colour bar, the numbers beside it and its label take.
 _BAR_INCHES = 0.7
+# So far the label of axes to the right reaches, where no layout sets them apart.
+_NEIGHBOUR_INCHES = 0.15
 
 
 class FidelityDisplay:
@@ -230,7 +233,8 @@ class FidelityDisplay:
             )
         ax = open_axes("FidelityDisplay.plot", ax)
         width, height = inches_of(ax)
-        room = min(_BAR_INCHES / width, 0.5) if agrees.any() else 0.0
+        needed = _BAR_INCHES + (0 if makes_room(ax.figure) else _NEIGHBOUR_INCHES)
+        room = min(needed / width, 0.5) if agrees.any() else 0.0
         ax.plot([0, 1], [0, 1], color=neutral(ax), lw=0.8, ls=":", zorder=0)
         self.density_ = self.colorbar_ = None
         if agrees.any():
@@ -281,6 +285,8 @@ class FidelityDisplay:
             ylim=(-0.03, 1.03),
             aspect="equal",
         )
+        # The square that the axes become may leave room above it.
+        ax.apply_aspect()
         legend_above(ax, [self.points_], compact=True)
         self.ax_, self.figure_ = ax, ax.figure
         return self

@@ -141,7 +141,7 @@ def test_a_colour_bar_takes_its_room_from_its_own_axes(layout, n_axes, size):
     rng = np.random.default_rng(0)
     teacher, student = rng.dirichlet(np.ones(2), size=(2, 200))
     figure, axes = plt.subplots(1, n_axes, figsize=size, layout=layout)
-    axes[1].set_ylabel("a neighbour")
+    axes[1].set(ylabel="a neighbour", ylim=(-0.2, -0.1))
     display = FidelityDisplay.from_predictions(teacher, student, ax=axes[0])
     figure.canvas.draw()
     bar, square = display.colorbar_.ax.bbox, axes[0].bbox
