@@ -25,7 +25,9 @@ class TrainingCurveDisplay:
     """Losses by epoch, and the best epoch.
 
     It is made by :meth:`from_estimator`. Losses that fall by more than a factor of ten
-    are on a logarithmic axis. Those that are no finite numbers are left out.
+    are on a logarithmic axis. Those that are no finite numbers are left out. Each has
+    the same colours: to compare two fits, pass axes that share their y axis to each, as
+    on one ``ax`` the legend of the second would replace that of the first.
 
     Parameters
     ----------
