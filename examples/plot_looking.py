@@ -51,7 +51,7 @@ plt.show()
 # On rows that neither has seen: each is a point, where the teacher's probability says
 # how far right and the student's how far up it is.
 
-display = FidelityDisplay.from_estimator(model, X_test)
+FidelityDisplay.from_estimator(model, X_test)
 plt.show()
 
 # %%
