@@ -151,7 +151,7 @@ def label_beside(ax: Any, labels: Sequence[str], names: Sequence[str]) -> None:
     # The ends are a twentieth from the edges; a name stands in the middle of its end.
     room = 0.9 * room - max(map(len, names)) - 2
     label = next((label for label in labels if len(label) <= room), labels[-1])
-    ax.set_xlabel(label, labelpad=-1.2 * _points("xtick.labelsize"))
+    ax.set_xlabel(label, labelpad=-1.1 * _points("xtick.labelsize"))
 
 
 def one_line_or_two(start: str, end: str, inches: float) -> str:
