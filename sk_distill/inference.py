@@ -55,33 +55,6 @@ def probabilities(logits: NDArray[Any]) -> NDArray[np.float64]:
     return shifted
 
 
-def two_columns(owner: str, proba: Any) -> NDArray[Any]:
-    """Return the probabilities of two classes where those of the second are given.
-
-    That is how scorers hand the probabilities of two classes to a metric; what they
-    hand over as the truth are labels, unless they are told otherwise.
-
-    Raises
-    ------
-    ValueError
-        For labels, named with their ``owner``.
-    """
-    proba = np.asarray(proba)
-    if proba.ndim != 1:
-        return proba
-    is_number = proba.dtype.kind in "biuf"
-    odd = (proba < 0) | (proba > 1) if is_number else np.ones(len(proba), bool)
-    if odd.any():
-        value = proba[odd].tolist()[0]
-        raise ValueError(
-            f"{owner} has one value a row, {value!r} among them; expected "
-            "probabilities of shape (n_samples, n_classes), or one from 0 to 1 a row, "
-            "that of the second of two classes. In place of labels pass predict_proba "
-            "of the rows."
-        )
-    return np.column_stack([1.0 - proba, proba])
-
-
 def one_score_a_class(logits: NDArray[Any]) -> NDArray[np.float64]:
     """Return the logits in float64; for two classes one score, that of class 1."""
     logits = logits.astype(np.float64, copy=False)

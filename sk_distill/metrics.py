@@ -12,8 +12,7 @@ from scipy.special import xlogy
 from sklearn.utils import check_array
 
 from sk_distill.exceptions import DistillationWarning
-from sk_distill.inference import two_columns
-from sk_distill.validation import check_probabilities
+from sk_distill.validation import check_probability_pair
 
 __all__ = [
     "agreement_score",
@@ -304,18 +303,8 @@ def _check_pair(
     owner: str, teacher_proba: Any, student_proba: Any, sample_weight: Any
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64] | None]:
     """Return both as float64 of one shape, and the weights."""
-    teacher = two_columns(f"{owner}: teacher_proba", teacher_proba)
-    student = two_columns(f"{owner}: student_proba", student_proba)
-    if teacher.ndim != 2 or not teacher.size:
-        raise ValueError(
-            f"{owner}: teacher_proba has shape {teacher.shape}; expected (n_samples, "
-            "n_classes), or (n_samples,) with the probability of the second of two "
-            "classes, of one row at least."
-        )
-    n_rows, n_classes = teacher.shape
-    teacher = check_probabilities(f"{owner}: teacher_proba", teacher, n_rows, n_classes)
-    student = check_probabilities(f"{owner}: student_proba", student, n_rows, n_classes)
-    return teacher, student, _check_weight(owner, sample_weight, n_rows)
+    teacher, student = check_probability_pair(owner, teacher_proba, student_proba)
+    return teacher, student, _check_weight(owner, sample_weight, len(teacher))
 
 
 def _check_weight(

@@ -319,6 +319,59 @@ def check_probabilities(
     return proba / total
 
 
+def check_probability_pair(
+    owner: str, teacher_proba: Any, student_proba: Any
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the probabilities of teacher and student as float64 of one shape.
+
+    Of two classes they may be those of the second alone.
+
+    Raises
+    ------
+    ValueError
+        For labels in place of probabilities, and as :func:`check_probabilities` does.
+    """
+    name = f"{owner}: teacher_proba"
+    teacher = _two_columns(name, teacher_proba)
+    if teacher.ndim != 2 or not teacher.size:
+        raise ValueError(
+            f"{name} has shape {teacher.shape}; expected (n_samples, n_classes), or "
+            "(n_samples,) with the probability of the second of two classes, of one "
+            "row at least."
+        )
+    teacher = check_probabilities(name, teacher, *teacher.shape)
+    name = f"{owner}: student_proba"
+    student = _two_columns(name, student_proba)
+    return teacher, check_probabilities(name, student, *teacher.shape)
+
+
+def _two_columns(owner: str, proba: Any) -> NDArray[Any]:
+    """Return the probabilities of two classes where those of the second are given.
+
+    That is how scorers hand the probabilities of two classes to a metric; what they
+    hand over as the truth are labels, unless they are told otherwise.
+
+    Raises
+    ------
+    ValueError
+        For labels, named with their ``owner``.
+    """
+    proba = np.asarray(proba)
+    if proba.ndim != 1:
+        return proba
+    is_number = proba.dtype.kind in "biuf"
+    odd = (proba < 0) | (proba > 1) if is_number else np.ones(len(proba), bool)
+    if odd.any():
+        value = proba[odd].tolist()[0]
+        raise ValueError(
+            f"{owner} has one value a row, {value!r} among them; expected "
+            "probabilities of shape (n_samples, n_classes), or one from 0 to 1 a row, "
+            "that of the second of two classes. In place of labels pass predict_proba "
+            "of the rows."
+        )
+    return np.column_stack([1.0 - proba, proba])
+
+
 @contextmanager
 def unchanged_on_failure(estimator: BaseEstimator) -> Iterator[None]:
     """Put the estimator's attributes back if the block raises (Ctrl-C included)."""

@@ -149,7 +149,7 @@ MAY_IMPORT = {
     }
     | BASE,
     # These read fitted estimators, by their public attributes.
-    "metrics": {"inference", "validation"} | BASE,
+    "metrics": {"validation"} | BASE,
     "fitted": {"_sklearn", "soft_targets", "validation"},
     "report": {
         "_optional",
@@ -165,7 +165,6 @@ MAY_IMPORT = {
         "_optional",
         "encoding",
         "fitted",
-        "inference",
         "students",
         "validation",
     }

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sk_distill.fitted import fitted_attribute, teacher_probabilities
-from sk_distill.inference import two_columns
 from sk_distill.plot.style import (
     DISAGREEMENT,
     density_colours,
@@ -20,7 +19,7 @@ from sk_distill.plot.style import (
     open_axes,
     shorten,
 )
-from sk_distill.validation import check_probabilities
+from sk_distill.validation import check_probability_pair
 
 # What a colour bar, the numbers beside it and its label take.
 _BAR_INCHES = 0.7
@@ -164,19 +163,7 @@ class FidelityDisplay:
     ) -> Self:
         """Return the display of probabilities, not plotted yet."""
         owner = cls.__name__
-        teacher = two_columns(f"{owner}: teacher_proba", teacher_proba)
-        if teacher.ndim != 2 or not teacher.size:
-            raise ValueError(
-                f"{owner}: teacher_proba has shape {teacher.shape}; expected "
-                "(n_samples, n_classes), or (n_samples,) with the probability of the "
-                "second of two classes, of one row at least."
-            )
-        teacher = check_probabilities(
-            f"{owner}: teacher_proba", teacher, *teacher.shape
-        )
-        name = f"{owner}: student_proba"
-        student = two_columns(name, student_proba)
-        student = check_probabilities(name, student, *teacher.shape)
+        teacher, student = check_probability_pair(owner, teacher_proba, student_proba)
         names = np.arange(teacher.shape[1]) if classes is None else np.asarray(classes)
         if names.shape != teacher.shape[1:]:
             raise ValueError(
