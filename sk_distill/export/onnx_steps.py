@@ -16,8 +16,7 @@ from sklearn.preprocessing import (
 from sklearn.utils.validation import check_is_fitted
 
 from sk_distill.encoding.table import is_missing
-from sk_distill.export.reading import BUILT_IN, shipped_student
-from sk_distill.validation import name_of
+from sk_distill.export.reading import BUILT_IN, has_student, shipped_student
 
 # In a graph these take an input for each column; of the others many look at one input.
 _TAKES_COLUMNS = (ColumnTransformer, OneHotEncoder, OrdinalEncoder, *BUILT_IN)
@@ -28,15 +27,8 @@ def shipped_pipeline(estimator: Any) -> Pipeline:
 
     No part of it is a distilled classifier.
     """
-    best = getattr(estimator, "best_estimator_", None)
-    if isinstance(best, Pipeline) and not hasattr(estimator, "_fitted_student"):
-        raise TypeError(
-            f"to_onnx: cannot export a {name_of(estimator)}; expected a fitted "
-            "classifier of this package, or a Pipeline that ends in one. Pass its "
-            "best_estimator_, of which the steps before the student are converted too."
-        )
     if not isinstance(estimator, Pipeline):
-        student = shipped_student(estimator, caller="to_onnx")
+        student = shipped_student(estimator, caller="to_onnx", takes=_ends_in_student)
         return Pipeline([("student", student)])
     check_is_fitted(estimator)
     *before, (name, last) = estimator.steps
@@ -44,6 +36,11 @@ def shipped_pipeline(estimator: Any) -> Pipeline:
     for _, step in before:
         _check_encoders(step)
     return Pipeline([*_steps_that_act(before), (name, student)])
+
+
+def _ends_in_student(part: Any) -> bool:
+    """Whether something has a student, or is a pipeline that ends in one."""
+    return has_student(part.steps[-1][1] if isinstance(part, Pipeline) else part)
 
 
 def _check_encoders(step: Any) -> None:

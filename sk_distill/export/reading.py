@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from sklearn.utils.validation import check_is_fitted
@@ -44,12 +45,19 @@ def fitted_student(
     return student
 
 
-def shipped_student(estimator: Any, *, caller: str) -> Any:
+def has_student(part: Any) -> bool:
+    """Whether something is one of this package's students, or has a student."""
+    return hasattr(part, "_fitted_student") or isinstance(part, BUILT_IN)
+
+
+def shipped_student(
+    estimator: Any, *, caller: str, takes: Callable[[Any], bool] = has_student
+) -> Any:
     """Return the fitted student of an estimator, of whatever package it is.
 
     Parameters and errors are those of :func:`fitted_student`, but for a student that is
     a classifier from elsewhere, which is returned as it is. A net is refused: it needs
-    torch.
+    torch. Of anything else a message names the part that the caller ``takes``.
     """
     if isinstance(estimator, type):
         raise TypeError(
@@ -61,7 +69,7 @@ def shipped_student(estimator: Any, *, caller: str) -> Any:
         student = estimator._fitted_student()
     elif not isinstance(estimator, BUILT_IN):
         check_refitted(caller, estimator)
-        way_out = way_into(estimator, _is_known)
+        way_out = way_into(estimator, takes)
         raise TypeError(
             f"{caller}: cannot export a {name_of(estimator)}; expected a fitted "
             "DistilledClassifier, DistilledClassifierCV, LinearStudent, MLPStudent or "
@@ -76,10 +84,6 @@ def shipped_student(estimator: Any, *, caller: str) -> Any:
         )
     check_is_fitted(student)
     return student
-
-
-def _is_known(part: Any) -> bool:
-    return hasattr(part, "_fitted_student") or isinstance(part, BUILT_IN)
 
 
 def is_of_this_package(part: object) -> bool:
